@@ -1,1 +1,3 @@
-"""Placeholder."""
+"""A card issuer's payment authorisation processor. Start reading at `authoriser.pipeline`."""
+
+__version__ = "0.1.0"

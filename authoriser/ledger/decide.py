@@ -1,0 +1,478 @@
+"""`decide(state, command, now_ms, policy) -> Outcome`: what would happen, as records. Changes nothing.
+
+One function a command. Repeats are answered before any rule is asked, from the answer that was kept; the
+rules themselves are in `rules`. `outcome.refused` is for requests that were not admitted: nothing was
+decided.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from msgspec import Struct
+
+from authoriser.ledger import commands as c
+from authoriser.ledger import records as r
+from authoriser.ledger.matching import buried, find_original, tombstone_for
+from authoriser.ledger.state import Account, Card, KeptAnswer, ShardState
+from rules import CardState, Facts, Reason, evaluate
+
+HOUR_MS = 3_600_000
+APPROVAL_CODE_DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
+
+class Outcome(Struct, frozen=True):
+    """`records` are to be applied in order and made durable before `reply` leaves.
+
+    `key` names the kept answer that a request's reply is, so that a repeat can join it; `hold_id` is its
+    hold, 0 where there is none. `repeated` says that the reply was given before; `refused` that nothing was
+    admitted.
+    """
+
+    records: tuple[r.Record, ...] = ()
+    reply: c.Reply | None = None
+    account_id: str = ""
+    key: str = ""
+    hold_id: int = 0
+    repeated: bool = False
+    refused: bool = False
+    changed: bool = False
+
+
+def decide(state: ShardState, command: c.Command, now_ms: int, policy: c.Policy) -> Outcome:
+    """What `command` does to `state` at `now_ms` (milliseconds, UTC, never before the last record).
+
+    Raises CommandRefused for an operator's change that cannot be made; never for a network's message.
+    """
+    return _DECIDE[type(command)](state, command, now_ms, policy)
+
+
+def approval_code(record_no: int) -> str:
+    """DE38 from the record's number: six characters, base 36, unique until 2,176,782,336 records have passed."""
+    code = ""
+    for _ in range(6):
+        record_no, digit = divmod(record_no, 36)
+        code = APPROVAL_CODE_DIGITS[digit] + code
+    return code
+
+
+# ---- authorisation requests
+
+
+def _authorise(state: ShardState, command: c.AuthorisationRequest, now_ms: int, policy: c.Policy) -> Outcome:
+    card = state.tokens.get(command.token) if command.token is not None else None
+    kept = state.commons.unknown_kept.get(command.key)
+    if card is None:
+        if kept is not None:
+            return _again(kept, command, policy, "")
+        if len(state.commons.unknown_kept) >= policy.unknown_card_answers_max:
+            return _refused(policy)
+        return _answer(state, command, now_ms, policy, None, None, Reason.UNKNOWN_CARD)
+    account = state.cards[card.card_id]
+    kept = account.kept.get(command.key) or kept
+    if kept is not None:
+        return _again(kept, command, policy, account.account_id)
+    if len(account.kept) >= policy.kept_answers_max:
+        return _refused(policy)
+    if account.tombstones and buried(account, card.card_id, command.particulars, now_ms):
+        reason = Reason.REVERSED_BEFORE
+    else:
+        reason = evaluate(_facts(account, card, command, now_ms))
+    return _answer(state, command, now_ms, policy, account, card, reason)
+
+
+def _facts(account: Account, card: Card, command: c.AuthorisationRequest, now_ms: int) -> Facts:
+    said = command.particulars
+    return Facts(
+        now_ms=now_ms,
+        transaction=command.transaction,
+        amount_minor=said.amount_minor,
+        currency=said.currency,
+        stated_expiry=command.stated_expiry,
+        card_state=card.state,
+        card_expiry=card.expiry,
+        card_expires_ms=card.expires_ms,
+        account_currency=account.currency,
+        available_minor=account.balance_minor + account.credit_line_minor - account.held_minor,
+    )
+
+
+def _answer(
+    state: ShardState,
+    command: c.AuthorisationRequest,
+    now_ms: int,
+    policy: c.Policy,
+    account: Account | None,
+    card: Card | None,
+    reason: Reason,
+) -> Outcome:
+    number = state.record_no + 1
+    approved = reason is Reason.APPROVED
+    code = approval_code(number) if approved or reason is Reason.VERIFIED else ""
+    hold = None
+    if approved:
+        hold = r.HoldPlaced(number, command.particulars.amount_minor, now_ms + policy.hold_lifetime_ms)
+    response_code = policy.response_codes[reason]
+    # A key outlives its hold by the store-and-forward horizon, or a late reversal could not find its
+    # original.
+    lifetime_ms = policy.reversal_key_lifetime_ms if approved else policy.request_key_lifetime_ms
+    record = r.Decided(
+        at_ms=now_ms,
+        account_id=account.account_id if account is not None else "",
+        card_id=card.card_id if card is not None else "",
+        last_four=command.last_four,
+        key=command.key,
+        particulars=command.particulars,
+        reason=reason,
+        response_code=response_code,
+        approval_code=code,
+        hold=hold,
+        forget_ms=_on_the_hour(now_ms + lifetime_ms),
+    )
+    return Outcome(
+        records=(record,),
+        reply=c.Reply(reason, response_code, code),
+        account_id=record.account_id,
+        key=command.key,
+        hold_id=number if approved else 0,
+    )
+
+
+def _on_the_hour(at_ms: int) -> int:
+    """Forgetting goes by whole hours, so that an account is swept at most once an hour."""
+    return -(-at_ms // HOUR_MS) * HOUR_MS
+
+
+def _again(kept: KeptAnswer, command: c.AuthorisationRequest, policy: c.Policy, account_id: str) -> Outcome:
+    said, first = command.particulars, kept.particulars
+    if (said.amount_minor, said.currency, said.processing_code) != (
+        first.amount_minor,
+        first.currency,
+        first.processing_code,
+    ):
+        reason = Reason.DUPLICATE_MISMATCH
+        return Outcome(reply=c.Reply(reason, policy.response_codes[reason]), account_id=account_id)
+    return _kept_reply(kept, command.key, account_id)
+
+
+def _kept_reply(kept: KeptAnswer, key: str, account_id: str) -> Outcome:
+    return Outcome(
+        reply=c.Reply(kept.reason, kept.response_code, kept.approval_code),
+        account_id=account_id,
+        key=key,
+        hold_id=kept.hold_id if kept.reason is Reason.APPROVED else 0,
+        repeated=True,
+    )
+
+
+def _refused(policy: c.Policy) -> Outcome:
+    reason = Reason.NOT_ADMITTED
+    return Outcome(reply=c.Reply(reason, policy.response_codes[reason]), refused=True)
+
+
+# ---- reversals
+
+
+def _reverse(state: ShardState, command: c.ReversalRequest, now_ms: int, policy: c.Policy) -> Outcome:
+    card = state.tokens.get(command.token) if command.token is not None else None
+    kept = state.commons.unknown_kept.get(command.key)
+    if card is None:
+        if kept is not None:
+            return _kept_reply(kept, command.key, "")
+        # Twice the bound: reversals are owed an answer when requests no longer are, but memory has an end.
+        if len(state.commons.unknown_kept) >= 2 * policy.unknown_card_answers_max:
+            return _refused(policy)
+        noted = _exception(command, now_ms, "reversal_for_unknown_card", "no card of ours has this number")
+        return _reversal_answer(command, now_ms, policy, None, None, noted=noted)
+    account = state.cards[card.card_id]
+    kept = account.kept.get(command.key) or kept
+    if kept is not None:
+        return _kept_reply(kept, command.key, account.account_id)
+    if len(account.kept) >= 2 * policy.kept_answers_max:
+        return _refused(policy)
+    match = find_original(account, card.card_id, command)
+    if match.candidates > 1:
+        detail = f"{match.candidates} originals fit; none was released"
+        noted = _exception(command, now_ms, "reversal_ambiguous", detail)
+        return _reversal_answer(command, now_ms, policy, account, card, noted=noted)
+    if match.kept is None:
+        tombstone = tombstone_for(command, card.card_id, now_ms + policy.tombstone_lifetime_ms)
+        return _reversal_answer(command, now_ms, policy, account, card, tombstone=tombstone)
+    return _reversal_answer(command, now_ms, policy, account, card, original=(match.key, match.kept))
+
+
+def _reversal_answer(
+    command: c.ReversalRequest,
+    now_ms: int,
+    policy: c.Policy,
+    account: Account | None,
+    card: Card | None,
+    *,
+    original: tuple[str, KeptAnswer] | None = None,
+    tombstone: r.Tombstone | None = None,
+    noted: r.ExceptionNoted | None = None,
+) -> Outcome:
+    hold_id = released = remaining = 0
+    original_key = ""
+    reason = Reason.NO_ORIGINAL
+    if original is not None and account is not None:
+        original_key, kept = original
+        reason = Reason.REVERSAL_DONE
+        hold = account.holds.get(kept.hold_id)
+        if hold is not None:
+            hold_id = hold.hold_id
+            remaining = min(hold.amount_minor, command.new_total_minor or 0)
+            released = hold.amount_minor - remaining
+    response_code = policy.response_codes[reason]
+    record = r.Reversed(
+        at_ms=now_ms,
+        account_id=account.account_id if account is not None else "",
+        card_id=card.card_id if card is not None else "",
+        last_four=command.last_four,
+        key=command.key,
+        particulars=command.particulars,
+        reason=reason,
+        response_code=response_code,
+        original_key=original_key,
+        hold_id=hold_id,
+        released_minor=released,
+        remaining_minor=remaining,
+        tombstone=tombstone,
+        forget_ms=_on_the_hour(now_ms + policy.reversal_key_lifetime_ms),
+    )
+    return Outcome(
+        records=(record,) if noted is None else (record, noted),
+        reply=c.Reply(reason, response_code),
+        account_id=record.account_id,
+        key=command.key,
+    )
+
+
+def _exception(command: c.ReversalRequest, now_ms: int, kind: str, detail: str) -> r.ExceptionNoted:
+    said = command.particulars
+    return r.ExceptionNoted(
+        at_ms=now_ms,
+        exception_id=f"{kind}:{command.key}",
+        kind=kind,
+        link=said.link,
+        network=said.network,
+        mti=said.mti,
+        field="",
+        detail=detail,
+        card_last_four=command.last_four,
+        amount_minor=said.amount_minor,
+    )
+
+
+# ---- what the process itself commands
+
+
+def _void(state: ShardState, command: c.VoidAnswer, now_ms: int, policy: c.Policy) -> Outcome:
+    hold = state.accounts[command.account_id].holds.get(command.hold_id)
+    if hold is None or hold.amount_minor != hold.placed_minor:
+        return Outcome()  # reversed meanwhile, wholly or in part: the network has spoken since
+    reason = Reason.ANSWER_VOID
+    return Outcome(
+        records=(
+            r.HoldVoided(
+                at_ms=now_ms,
+                account_id=command.account_id,
+                card_id=hold.card_id,
+                key=command.key,
+                hold_id=hold.hold_id,
+                released_minor=hold.amount_minor,
+                reason=reason,
+                response_code=policy.response_codes[reason],
+            ),
+        )
+    )
+
+
+def _expire(state: ShardState, command: c.ExpireHold, now_ms: int, _policy: c.Policy) -> Outcome:
+    hold = state.accounts[command.account_id].holds.get(command.hold_id)
+    if hold is None or hold.expires_ms > now_ms:
+        return Outcome()
+    expired = r.HoldExpired(now_ms, command.account_id, hold.card_id, hold.hold_id, hold.amount_minor)
+    return Outcome(records=(expired,))
+
+
+def _mark_unknown(state: ShardState, command: c.MarkAnswerUnknown, now_ms: int, _policy: c.Policy) -> Outcome:
+    hold = state.accounts[command.account_id].holds.get(command.hold_id)
+    if hold is None or hold.answer_unknown:
+        return Outcome()
+    return Outcome(records=(r.AnswerUnknown(now_ms, command.account_id, hold.card_id, hold.hold_id),))
+
+
+def _note(state: ShardState, command: c.NoteException, now_ms: int, _policy: c.Policy) -> Outcome:
+    if command.exception_id in state.commons.exceptions:
+        return Outcome()  # the network repeats what it got no answer to; the list names it once
+    noted = r.ExceptionNoted(
+        at_ms=now_ms,
+        exception_id=command.exception_id,
+        kind=command.kind,
+        link=command.link,
+        network=command.network,
+        mti=command.mti,
+        field=command.field,
+        detail=command.detail,
+        card_last_four=command.card_last_four,
+        amount_minor=command.amount_minor,
+    )
+    return Outcome(records=(noted,))
+
+
+# ---- operators
+
+
+def _made_before(account: Account, audit: r.Audit) -> bool:
+    kept = account.changes.get(audit.key)
+    if kept is None:
+        return False
+    if kept.what != audit.what:
+        raise c.CommandRefused("conflict", f"the key {audit.key!r} was used for another change ({kept.what})")
+    return True
+
+
+def _account(state: ShardState, account_id: str) -> Account:
+    account = state.accounts.get(account_id)
+    if account is None:
+        raise c.CommandRefused("not_found", f"there is no account {account_id!r}")
+    return account
+
+
+def _open_account(state: ShardState, command: c.OpenAccount, now_ms: int, _policy: c.Policy) -> Outcome:
+    account = state.accounts.get(command.account_id)
+    if account is not None:
+        if _made_before(account, command.audit):
+            return Outcome(account_id=account.account_id, changed=True)
+        raise c.CommandRefused("conflict", f"the account {command.account_id!r} is open already")
+    return Outcome(records=(_opened(command, now_ms),), account_id=command.account_id, changed=True)
+
+
+def _opened(command: c.OpenAccount, now_ms: int) -> r.AccountOpened:
+    return r.AccountOpened(
+        at_ms=now_ms,
+        account_id=command.account_id,
+        currency=command.currency,
+        credit_line_minor=command.credit_line_minor,
+        time_zone=command.time_zone,
+        audit=command.audit,
+    )
+
+
+def _issue_card(state: ShardState, command: c.IssueCard, now_ms: int, _policy: c.Policy) -> Outcome:
+    account = _account(state, command.account_id)
+    if _made_before(account, command.audit):
+        return Outcome(account_id=account.account_id, changed=True)
+    if command.token in state.tokens:
+        other = state.tokens[command.token].card_id
+        raise c.CommandRefused("conflict", f"a card with this number exists already ({other})")
+    return Outcome(records=(_issued(command, now_ms),), account_id=account.account_id, changed=True)
+
+
+def _issued(command: c.IssueCard, now_ms: int) -> r.CardIssued:
+    return r.CardIssued(
+        at_ms=now_ms,
+        account_id=command.account_id,
+        card_id=command.card_id,
+        token=command.token,
+        key_version=command.key_version,
+        last_four=command.last_four,
+        expiry=command.expiry,
+        expires_ms=command.expires_ms,
+        state=command.state,
+        audit=command.audit,
+    )
+
+
+def _credit(state: ShardState, command: c.CreditAccount, now_ms: int, _policy: c.Policy) -> Outcome:
+    account = _account(state, command.account_id)
+    if _made_before(account, command.audit):
+        return Outcome(account_id=account.account_id, changed=True)
+    posted = _funded(account.account_id, account.currency, command.amount_minor, command.audit, now_ms)
+    return Outcome(records=(posted,), account_id=account.account_id, changed=True)
+
+
+def _funded(account_id: str, currency: str, amount_minor: int, audit: r.Audit, now_ms: int) -> r.Posted:
+    return r.Posted(
+        at_ms=now_ms,
+        account_id=account_id,
+        kind="credit",
+        amount_minor=amount_minor,
+        book=f"funding:{currency}",
+        audit=audit,
+    )
+
+
+_CHANGES: dict[CardState, frozenset[CardState]] = {
+    CardState.FROZEN: frozenset({CardState.ACTIVE}),
+    CardState.ACTIVE: frozenset({CardState.FROZEN}),
+    CardState.BLOCKED: frozenset({CardState.ACTIVE, CardState.INACTIVE, CardState.FROZEN}),
+}
+"""From which states an operator's change may come. What is lost, stolen, closed or blocked stays so, and an
+inactive card cannot be frozen: lifting that freeze would activate it."""
+
+
+def _change_card(state: ShardState, command: c.ChangeCardState, now_ms: int, _policy: c.Policy) -> Outcome:
+    account = state.cards.get(command.card_id)
+    if account is None:
+        raise c.CommandRefused("not_found", f"there is no card {command.card_id!r}")
+    if _made_before(account, command.audit):
+        return Outcome(account_id=account.account_id, changed=True)
+    card = account.cards[command.card_id]
+    if card.state is command.after:
+        return Outcome(account_id=account.account_id)
+    if card.state not in _CHANGES[command.after]:
+        text = f"the card {card.card_id} is {card.state.value} and cannot become {command.after.value}"
+        raise c.CommandRefused("conflict", text)
+    changed = r.CardStateChanged(
+        now_ms, account.account_id, card.card_id, card.state, command.after, command.audit
+    )
+    return Outcome(records=(changed,), account_id=account.account_id, changed=True)
+
+
+def _import_row(state: ShardState, command: c.ImportRow, now_ms: int, _policy: c.Policy) -> Outcome:
+    card = state.tokens.get(command.card.token)
+    if card is not None:
+        return _present_row(state, command, card)
+    account = state.accounts.get(command.account.account_id)
+    records: tuple[r.Record, ...] = (_issued(command.card, now_ms),)
+    if account is None:
+        records = (_opened(command.account, now_ms), *records)
+    elif account.currency != command.account.currency:
+        text = f"the account {account.account_id!r} is in {account.currency}, not {command.account.currency}"
+        raise c.CommandRefused("conflict", text)
+    if command.credit_minor:
+        money = _funded(
+            command.account.account_id,
+            command.account.currency,
+            command.credit_minor,
+            command.account.audit,
+            now_ms,
+        )
+        records = (*records, money)
+    return Outcome(records=records, account_id=command.account.account_id, changed=True)
+
+
+def _present_row(state: ShardState, command: c.ImportRow, card: Card) -> Outcome:
+    """A number that is here already was funded in the same record as it came: nothing is owed again."""
+    account = state.cards[card.card_id]
+    if account.account_id != command.account.account_id:
+        raise c.CommandRefused("conflict", f"the card is on another account, {account.account_id!r}")
+    if card.expiry != command.card.expiry:
+        raise c.CommandRefused("conflict", f"the card is here with expiry {card.expiry}")
+    return Outcome(account_id=account.account_id)
+
+
+_DECIDE: dict[type, Callable[[ShardState, Any, int, c.Policy], Outcome]] = {
+    c.AuthorisationRequest: _authorise,
+    c.ReversalRequest: _reverse,
+    c.VoidAnswer: _void,
+    c.ExpireHold: _expire,
+    c.MarkAnswerUnknown: _mark_unknown,
+    c.NoteException: _note,
+    c.OpenAccount: _open_account,
+    c.IssueCard: _issue_card,
+    c.CreditAccount: _credit,
+    c.ChangeCardState: _change_card,
+    c.ImportRow: _import_row,
+}
