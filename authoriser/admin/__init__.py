@@ -1,0 +1,1 @@
+"""The admin socket: what operators ask of a running authoriser, and the answers."""

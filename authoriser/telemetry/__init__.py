@@ -1,0 +1,1 @@
+"""What the authoriser shows of itself: logs that hide what nobody allowed, and metrics."""
