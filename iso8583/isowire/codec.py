@@ -2,8 +2,8 @@
 
 Owns what a well-formed message is. pyiso8583 reads and writes the fields; this module refuses what it lets pass (wrong
 characters, a length of "+5", white space in a bitmap, a third bitmap) and hides what it gives away (its errors hold the
-raw message). Must not know what any field means. A message of
-17 fields costs pyiso8583 some 20 us each way; the checks here add 3.
+raw message). Must not know what any field means. A message of 17 fields costs pyiso8583 some 20 us each way; the checks
+here add 3.
 """
 
 from typing import Final

@@ -42,8 +42,8 @@ def require_mti_and_bitmaps(payload: bytes, bitmaps: bytes, dialect: Dialect) ->
         if _BITMAP.fullmatch(bitmap) is None:
             expected = f"{_BITMAP_BYTES} hexadecimal characters"
             raise DecodeError(field=field, offset=offset, found=_picture(bitmap), expected=expected, mti=mti)
-        if len(bitmaps) <= _BITMAP_BYTES:
-            break
+        if payload[4:5] <= b"7":
+            break  # the first bit is not set: there is no second bitmap
     bits = f"{int(bitmaps, 16):0{4 * len(bitmaps)}b}"
     for position, bit in enumerate(bits, 1):
         number = str(position)
