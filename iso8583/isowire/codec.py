@@ -78,7 +78,8 @@ class Codec:
         try:
             fields, encoded = iso8583.decode(payload, self._spec)
         except Exception as error:  # noqa: BLE001  # whatever hostile bytes get out of it is a message refused
-            failure = error
+            # Without its traceback, which would keep this frame, and the payload in it, until the next collection.
+            failure = error.with_traceback(None)
         else:
             mti = fields.pop("t")
             del fields["p"]
@@ -99,11 +100,10 @@ class Codec:
             raise EncodeError(field="t", found=picture(mti), expected="4 digits")
         for number, value in message.fields.items():
             if number not in checks:
-                found, expected = (
-                    "a field that the dialect doesn't have",
-                    f"fields of {self.dialect.name} only",
+                expected = f"fields of {self.dialect.name} only"
+                raise EncodeError(
+                    field=None, found="a field that the dialect doesn't have", expected=expected
                 )
-                raise EncodeError(field=None, found=found, expected=expected)
             if not checks[number](value):
                 raise EncodeError(field=number, found=picture(value), expected=form(self.dialect, number))
         try:

@@ -94,7 +94,7 @@ class FrameReader:
         self._framing = framing
         self._buffer = bytearray()
         self._needed_bytes = framing.header_bytes
-        self._lost: FramingError | None = None
+        self._lost = False
 
     @property
     def buffered_bytes(self) -> int:
@@ -107,8 +107,8 @@ class FrameReader:
         Raises FramingError where a header is no length or says more than the maximum. The frames before it are in the
         error's `frames`; from then on every call raises, since nothing later can be trusted.
         """
-        if self._lost is not None:
-            raise FramingError(self._lost.reason, found=self._lost.found, expected=self._lost.expected)
+        if self._lost:
+            raise FramingError("not_a_length", found="bytes behind a lost frame", expected="no more of them")
         if self._buffer:
             self._buffer += data
             # Until the frame under way is whole a call costs an append, so byte by byte stays linear.
@@ -143,21 +143,12 @@ class FrameReader:
         return frames
 
     def _lose(self, header: bytes, length: int, frames: list[bytes]) -> FramingError:
+        self._lost = True
         if length < 0:
-            self._lost = FramingError(
-                "not_a_length",
-                found=_show_header(header),
-                expected=f"a length of {len(header)} ASCII digits",
-                frames=frames,
-            )
-        else:
-            self._lost = FramingError(
-                "over_maximum",
-                found=f"a length of {length} bytes",
-                expected=f"at most {self.frame_length_max_bytes} bytes",
-                frames=frames,
-            )
-        return self._lost
+            expected = f"a length of {len(header)} ASCII digits"
+            return FramingError("not_a_length", found=_show_header(header), expected=expected, frames=frames)
+        found, expected = f"a length of {length} bytes", f"at most {self.frame_length_max_bytes} bytes"
+        return FramingError("over_maximum", found=found, expected=expected, frames=frames)
 
 
 def _show_header(header: bytes) -> str:
