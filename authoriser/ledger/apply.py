@@ -11,6 +11,7 @@ from typing import Any
 
 from authoriser.ledger import records as r
 from authoriser.ledger.state import (
+    NEVER_MS,
     Account,
     Card,
     ChangeKept,
@@ -23,9 +24,6 @@ from authoriser.ledger.state import (
 
 EXCEPTIONS_LISTED_MAX = 1_000
 """Exceptions kept in memory for the operators' list. Older ones stay in the journal and in `events`."""
-
-NEVER_MS = 1 << 62
-"""Later than any record: nothing is waiting to be forgotten."""
 
 
 def apply(state: ShardState, record: r.Record) -> None:
@@ -70,7 +68,7 @@ def _apply_to_account(state: ShardState, account_id: str, record: Any, kind: typ
 
 def _apply_to_commons(state: ShardState, record: Any, kind: type, number: int) -> None:
     commons = state.commons
-    _ON_COMMONS[kind](commons, record, number)
+    _ON_COMMONS[kind](commons, record)
     commons.version = number
     state.dirty.add("")
 
@@ -86,7 +84,6 @@ def _account_opened(state: ShardState, record: r.AccountOpened) -> Account:
         credit_line_minor=record.credit_line_minor,
         time_zone=record.time_zone,
         opened_ms=record.at_ms,
-        next_forget_ms=NEVER_MS,
     )
     _keep_change(account, record.audit)
     state.accounts[record.account_id] = account
@@ -104,8 +101,7 @@ def _card_issued(state: ShardState, account: Account, record: r.CardIssued) -> N
         state=record.state,
     )
     account.cards[record.card_id] = card
-    state.cards[record.card_id] = account
-    state.tokens[record.token] = card
+    state.index(account, card)
     _keep_change(account, record.audit)
 
 
@@ -115,6 +111,8 @@ def _card_state_changed(_state: ShardState, account: Account, record: r.CardStat
 
 
 def _keep_change(account: Account, audit: r.Audit) -> None:
+    if not audit.forget_ms:
+        return  # an import: the card's own presence says that its row was done, for ever
     account.changes[audit.key] = ChangeKept(what=audit.what, forget_ms=audit.forget_ms)
     account.next_forget_ms = min(account.next_forget_ms, audit.forget_ms)
 
@@ -127,7 +125,7 @@ def _posted_to_account(_state: ShardState, account: Account, record: r.Posted) -
     _keep_change(account, record.audit)
 
 
-def _posted_to_books(commons: Commons, record: r.Posted, _number: int) -> None:
+def _posted_to_books(commons: Commons, record: r.Posted) -> None:
     commons.books[record.book] = commons.books.get(record.book, 0) - record.amount_minor
 
 
@@ -223,17 +221,17 @@ def _forget(account: Account, at_ms: int) -> None:
 # ---- the commons
 
 
-def _epoch_started(commons: Commons, _record: r.EpochStarted, number: int) -> None:
-    assert number > commons.epoch, "epochs never go back"
-    commons.epoch = number
+def _epoch_started(commons: Commons, record: r.EpochStarted) -> None:
+    assert record.epoch > commons.epoch, "epochs never go back"
+    commons.epoch = record.epoch
     commons.ended_clean = False
 
 
-def _epoch_ended(commons: Commons, _record: r.EpochEnded, _number: int) -> None:
+def _epoch_ended(commons: Commons, _record: r.EpochEnded) -> None:
     commons.ended_clean = True
 
 
-def _unknown_answered(commons: Commons, record: r.Decided | r.Reversed, _number: int) -> None:
+def _unknown_answered(commons: Commons, record: r.Decided | r.Reversed) -> None:
     if record.at_ms >= commons.unknown_next_forget_ms:
         commons.unknown_kept = {
             key: kept for key, kept in commons.unknown_kept.items() if kept.forget_ms > record.at_ms
@@ -245,7 +243,7 @@ def _unknown_answered(commons: Commons, record: r.Decided | r.Reversed, _number:
     commons.unknown_next_forget_ms = min(commons.unknown_next_forget_ms, record.forget_ms)
 
 
-def _exception_noted(commons: Commons, record: r.ExceptionNoted, _number: int) -> None:
+def _exception_noted(commons: Commons, record: r.ExceptionNoted) -> None:
     commons.exceptions[record.exception_id] = ExceptionEntry(
         at_ms=record.at_ms,
         kind=record.kind,
@@ -273,7 +271,7 @@ _ON_ACCOUNT: dict[type, Callable[[ShardState, Account, Any], None]] = {
     r.AnswerUnknown: _answer_unknown,
 }
 
-_ON_COMMONS: dict[type, Callable[[Commons, Any, int], None]] = {
+_ON_COMMONS: dict[type, Callable[[Commons, Any], None]] = {
     r.EpochStarted: _epoch_started,
     r.EpochEnded: _epoch_ended,
     r.Posted: _posted_to_books,

@@ -15,6 +15,7 @@ class Policy(Struct, frozen=True):
     """
 
     response_codes: Mapping[str, str]
+    reply_deadline_ms: int
     hold_lifetime_ms: int
     request_key_lifetime_ms: int
     reversal_key_lifetime_ms: int

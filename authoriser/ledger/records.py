@@ -40,6 +40,7 @@ class Audit(Struct, frozen=True, array_like=True):
     """Who changed something, and why. `key` is the client's own, so that a lost acknowledgement can be retried.
 
     `what` names the change (method and target): the same key for another change is refused.
+    `forget_ms` 0 keeps no key: what the change made is what a retry finds.
     """
 
     key: str
@@ -72,9 +73,13 @@ class Tombstone(Struct, frozen=True, array_like=True):
 
 
 class EpochStarted(Struct, frozen=True, array_like=True, tag=1):
-    """A process took the shard. `nonce` is the instance's; `clean` says that the one before ended in order."""
+    """A process took the shard. `epoch` is the slot of the batch that this record opens; epochs only grow.
+
+    `nonce` is the instance's; `clean` says that the one before ended in order.
+    """
 
     at_ms: int
+    epoch: int
     nonce: str
     software: str
     clean: bool

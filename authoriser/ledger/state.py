@@ -9,6 +9,9 @@ from msgspec import Struct, field
 from authoriser.ledger.records import Particulars, Tombstone
 from rules import CardState, Reason
 
+NEVER_MS = 1 << 62
+"""Later than any record: nothing is waiting to be forgotten."""
+
 
 class Card(Struct, array_like=True):
     """`token` is the PAN's HMAC. `expires_ms` is the first instant at which the card is no longer good."""
@@ -72,7 +75,7 @@ class Account(Struct, array_like=True):
     kept: dict[str, KeptAnswer] = field(default_factory=dict)
     tombstones: list[Tombstone] = field(default_factory=list)
     changes: dict[str, ChangeKept] = field(default_factory=dict)
-    next_forget_ms: int = 0
+    next_forget_ms: int = NEVER_MS
 
     @property
     def available_minor(self) -> int:
@@ -107,7 +110,7 @@ class Commons(Struct, array_like=True):
     ended_clean: bool = True
     books: dict[str, int] = field(default_factory=dict)
     unknown_kept: dict[str, KeptAnswer] = field(default_factory=dict)
-    unknown_next_forget_ms: int = 0
+    unknown_next_forget_ms: int = NEVER_MS
     exceptions: dict[str, ExceptionEntry] = field(default_factory=dict)
     exceptions_total: int = 0
 
@@ -120,7 +123,17 @@ class ShardState:
     since a snapshot round last took it ("" stands for the commons).
     """
 
-    __slots__ = ("accounts", "cards", "commons", "dirty", "last_ms", "record_no", "shard", "tokens")
+    __slots__ = (
+        "accounts",
+        "cards",
+        "cards_by_last_four",
+        "commons",
+        "dirty",
+        "last_ms",
+        "record_no",
+        "shard",
+        "tokens",
+    )
 
     def __init__(self, shard: int) -> None:
         self.shard = shard
@@ -130,11 +143,17 @@ class ShardState:
         self.accounts: dict[str, Account] = {}
         self.cards: dict[str, Account] = {}
         self.tokens: dict[bytes, Card] = {}
+        self.cards_by_last_four: dict[str, list[Card]] = {}
         self.dirty: set[str] = set()
 
     def load(self, account: Account) -> None:
         """Take in one account from its snapshot, with its cards' index entries."""
         self.accounts[account.account_id] = account
         for card in account.cards.values():
-            self.cards[card.card_id] = account
-            self.tokens[card.token] = card
+            self.index(account, card)
+
+    def index(self, account: Account, card: Card) -> None:
+        """Make a card findable by its id, its token and its last four digits."""
+        self.cards[card.card_id] = account
+        self.tokens[card.token] = card
+        self.cards_by_last_four.setdefault(card.last_four, []).append(card)

@@ -1,0 +1,90 @@
+"""Every limit of the server in one place: its unit in its name, its reason beside it.
+
+Limits of a single link (frame length, connections, reply deadline) are configuration: `authoriser.config`.
+"""
+
+READ_MAX_BYTES = 16_384
+"""Taken from one socket at a time. One read decides every whole frame in it with no await inside, so this bounds
+how long one line can keep the others waiting: about 80 requests, some 5 ms with pyiso8583 doing the work."""
+
+OUTBOX_MAX_BYTES = 262_144
+"""Replies that wait for one slow reader. Beyond it that line is not read until it drains; its replies go void at
+their deadlines, as any that did not leave."""
+
+WRITE_STALL_MAX_S = 30.0
+"""A peer that takes not one byte for this long is not slow but gone. Its replies went void long before."""
+
+PENDING_RECORDS_MAX = 20_000
+"""Records decided and not yet handed to the journal. Beyond it nothing is decided: requests get 91, advices and
+reversals silence. At 500 bytes a record the next batch stays below 10 MB."""
+
+OUTSTANDING_REPLIES_MAX = 50_000
+"""Replies decided and neither sent nor dropped. Ten times what a healthy server holds at 20,000/s."""
+
+FULL_DISK_RETRY_S = 0.25
+"""How often a full disk is tried again with the same batch."""
+
+ACCEPT_BACKLOG = 1_024
+"""Connections that the kernel may hold before they are accepted; a network redials all its lines at once."""
+
+ACCEPT_PAUSE_S = 0.1
+"""After running out of file descriptors: time for some to close."""
+
+KEEPALIVE_IDLE_S = 30
+KEEPALIVE_INTERVAL_S = 10
+KEEPALIVE_PROBES = 3
+"""A half-open peer is noticed by TCP in about a minute, whatever the network's own echo says."""
+
+DRAIN_MAX_S = 15.0
+"""SIGTERM: how long what is in flight may take before the process leaves without the rest."""
+
+HOLD_LIFETIME_MS = 7 * 86_400_000
+"""Seven days: the usual validity of an authorisation where the network states none."""
+
+REQUEST_KEY_LIFETIME_MS = 86_400_000
+"""A network repeats a request within minutes; a day covers a line that was down."""
+
+REVERSAL_KEY_LIFETIME_MS = HOLD_LIFETIME_MS + 3 * 86_400_000
+"""A hold's life plus three days of the network's store-and-forward."""
+
+TOMBSTONE_LIFETIME_MS = 3_600_000
+"""How long a reversal that came first declines its original."""
+
+CHANGE_KEY_LIFETIME_MS = 30 * 86_400_000
+"""How long an operator's retry finds the change that was made under its key."""
+
+KEPT_ANSWERS_MAX = 10_000
+"""Answers remembered for one account. Full, its new requests are refused; none is forgotten early."""
+
+UNKNOWN_CARD_ANSWERS_MAX = 10_000
+"""Answers remembered for cards that nobody knows, shard-wide: someone trying numbers fills only this."""
+
+CLOCK_JUMP_MAX_MS = 3_600_000
+"""A wall clock that runs ahead of the monotonic one by more than this is not followed: it would expire holds."""
+
+SWEEP_INTERVAL_S = 1.0
+"""How often due hold expiries become records."""
+
+SWEEP_HOLDS_MAX = 500
+"""Holds expired in one go, so that a Sunday midnight does not stall the line."""
+
+SNAPSHOT_INTERVAL_S = 10.0
+"""Between snapshot rounds: bounds what a start has to replay."""
+
+SNAPSHOT_SLICE = 50
+"""Accounts encoded between two awaits: about half a millisecond."""
+
+ADMIN_LINE_MAX_BYTES = 1_048_576
+"""One JSON-RPC request. A thousand import rows are about 120 kB."""
+
+ADMIN_CONNECTIONS_MAX = 64
+"""Operators and an app's backend. Beyond it a connection is closed at once."""
+
+IMPORT_ROWS_MAX = 1_000
+"""Rows in one `import.apply`, and so in one batch at most three records each."""
+
+IMPORT_SLICE = 50
+"""Rows decided between two looks at the network's lines."""
+
+EVENTS_PAGE = 200
+"""Batches read in one short transaction by `events` and `verify`: a long one would hold the log from checkpointing."""

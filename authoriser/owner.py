@@ -1,0 +1,232 @@
+"""The owner of one shard: its state, its journal's writer, its snapshots, and the only door to all three.
+
+Everything that changes the shard goes through `execute`: decide, apply, submit, in one synchronous step. Replies and
+acknowledgements then wait for the log. Owns the background work of a shard (commit, voids, expiries, snapshots).
+Knows nothing of sockets or ISO 8583.
+"""
+
+import heapq
+import secrets
+from collections.abc import Callable
+
+import trio
+from msgspec import Struct
+
+from authoriser import __version__
+from authoriser.answers import Answer, AnswerDesk
+from authoriser.clock import LedgerClock
+from authoriser.journal.contract import Journal
+from authoriser.journal.group_commit import Commit, GroupCommit, Tail
+from authoriser.ledger.apply import EXCEPTIONS_LISTED_MAX, apply
+from authoriser.ledger.commands import (
+    Command,
+    ExpireHold,
+    MarkAnswerUnknown,
+    NoteException,
+    Policy,
+    VoidAnswer,
+)
+from authoriser.ledger.decide import Outcome, decide
+from authoriser.ledger.records import (
+    Decided,
+    EpochEnded,
+    EpochStarted,
+    HoldExpired,
+    HoldVoided,
+    Record,
+    Reversed,
+)
+from authoriser.ledger.state import ShardState
+from authoriser.limits import SWEEP_HOLDS_MAX, SWEEP_INTERVAL_S
+from authoriser.recovery import recover
+from authoriser.snapshots import SnapshotStore
+from authoriser.snapshots.writer import SnapshotWriter
+
+ANSWER_UNKNOWN_MARGIN_MS = 1_000
+"""Added to the longest deadline when looking for holds whose answers the crash may have swallowed."""
+
+
+class Observers(Struct):
+    """Who is told what happens, for metrics and logs. Each is called synchronously and must be quick."""
+
+    on_commit: Callable[[Commit], None] = lambda _commit: None
+    on_sent: Callable[[float], None] = lambda _seconds: None
+    on_silence: Callable[[], None] = lambda: None
+    on_void: Callable[[], None] = lambda: None
+    on_clock_jump: Callable[[int], None] = lambda _jump_ms: None
+    on_snapshot_failure: Callable[[Exception], None] = lambda _error: None
+
+
+class ShardOwner:
+    """One shard, owned by this process. Made by `take_shard`."""
+
+    def __init__(
+        self,
+        *,
+        state: ShardState,
+        tail: Tail,
+        journal: Journal,
+        snapshots: SnapshotStore,
+        policies: dict[str, Policy],
+        clock: LedgerClock,
+        observers: Observers,
+    ) -> None:
+        self.state = state
+        self.nonce = secrets.token_hex(8)
+        self.commit = GroupCommit(journal, shard=state.shard, nonce=self.nonce, tail=tail)
+        self.desk = AnswerDesk(void=self._void, on_sent=observers.on_sent, on_silence=observers.on_silence)
+        self.snapshots = SnapshotWriter(state, self.commit, snapshots, observers.on_snapshot_failure)
+        self._policies = policies
+        self._clock = clock
+        self._observers = observers
+        self.exception_counts: dict[str, int] = {}
+        self._after_commit: list[Callable[[], None]] = []
+        self._expiries = [
+            (hold.expires_ms, account.account_id, hold.hold_id)
+            for account in state.accounts.values()
+            for hold in account.holds.values()
+        ]
+        heapq.heapify(self._expiries)
+        self.open_holds = len(self._expiries)
+
+    @property
+    def admits(self) -> bool:
+        """Whether another request may be decided. If not, the answer is 91 or silence, and nothing is kept."""
+        return self.commit.admits and self.desk.admits
+
+    def now_ms(self) -> int:
+        return self._clock.now_ms(self.state.last_ms)
+
+    def execute(self, command: Command, policy: Policy) -> Outcome:
+        """Decide, apply and submit, in one step that nothing can come between.
+
+        Raises CommandRefused for an operator's change that cannot be made; then nothing happened. An exception out
+        of `apply` means that the state can no longer be trusted: it ends the process.
+        """
+        outcome = decide(self.state, command, self.now_ms(), policy)
+        self._record(outcome.records)
+        return outcome
+
+    def enact(self, outcome: Outcome) -> None:
+        """Make a decision of `decide` so. It must be the last one made on this state."""
+        self._record(outcome.records)
+
+    def note(self, command: NoteException, policy: Policy) -> None:
+        """Put something on the operators' list. What stands there already only counts, until the next start."""
+        self.execute(command, policy)
+        counts = self.exception_counts
+        counts[command.exception_id] = counts.get(command.exception_id, 0) + 1
+        while len(counts) > EXCEPTIONS_LISTED_MAX:
+            del counts[next(iter(counts))]
+
+    def _record(self, records: tuple[Record, ...]) -> None:
+        for record in records:
+            apply(self.state, record)
+            if isinstance(record, Decided):
+                hold = record.hold
+                if hold is not None:
+                    self.open_holds += 1
+                    heapq.heappush(self._expiries, (hold.expires_ms, record.account_id, hold.hold_id))
+            elif isinstance(record, Reversed):
+                self.open_holds -= bool(record.hold_id and not record.remaining_minor)
+            elif isinstance(record, HoldVoided | HoldExpired):
+                self.open_holds -= 1
+        self.commit.submit(records)
+
+    def after_commit(self, callback: Callable[[], None]) -> None:
+        """Call `callback` after the waiters of every batch: lines flush what became ready."""
+        self._after_commit.append(callback)
+
+    def _void(self, answer: Answer) -> None:
+        command = VoidAnswer(answer.account_id, answer.key, answer.hold_id)
+        if self.execute(command, self._policies[answer.policy_name]).records:
+            self._observers.on_void()
+
+    def _committed(self, commit: Commit) -> None:
+        for callback in self._after_commit:
+            callback()
+        self._observers.on_commit(commit)
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Take the shard with an epoch record, then work until cancelled. Started once the epoch is durable.
+
+        Raises what the journal raises: Fenced, or Unknown(retry=False).
+        """
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self.commit.run, self._committed)
+            self._begin_epoch()
+            await self.commit.barrier()
+            nursery.start_soon(self.desk.run)
+            nursery.start_soon(self._expire_holds)
+            nursery.start_soon(self.snapshots.run)
+            task_status.started()
+
+    def _begin_epoch(self) -> None:
+        """The epoch record, and after a crash the holds whose answers nobody knows of."""
+        state = self.state
+        clean = state.commons.ended_clean
+        last_ms = state.last_ms
+        self._record((EpochStarted(self.now_ms(), self.commit.epoch, self.nonce, __version__, clean),))
+        if clean:
+            return
+        # Whatever was decided longer ago than a deadline before the last record was sent or voided before it.
+        deadline_ms = max((policy.reply_deadline_ms for policy in self._policies.values()), default=0)
+        since_ms = last_ms - deadline_ms - ANSWER_UNKNOWN_MARGIN_MS
+        any_policy = next(iter(self._policies.values()))
+        for account in state.accounts.values():
+            for hold in list(account.holds.values()):
+                if hold.placed_ms >= since_ms:
+                    self.execute(MarkAnswerUnknown(account.account_id, hold.hold_id), any_policy)
+
+    async def _expire_holds(self) -> None:
+        any_policy = next(iter(self._policies.values()))
+        while True:
+            now_ms = self.now_ms()
+            for _ in range(SWEEP_HOLDS_MAX):
+                if not self._expiries or self._expiries[0][0] > now_ms or not self.admits:
+                    break
+                _, account_id, hold_id = heapq.heappop(self._expiries)
+                self.execute(ExpireHold(account_id, hold_id), any_policy)
+            await trio.sleep(SWEEP_INTERVAL_S)
+
+    async def settle(self) -> None:
+        """Return when everything decided is durable, and every reply older than that was sent or dropped.
+
+        What an operator's acknowledgement waits for: no reply decided before the change leaves after it.
+        """
+        before = self.desk.mark()
+        await self.commit.barrier()
+        await self.desk.settled(before)
+
+    async def finish(self) -> None:
+        """End the epoch in order: all answers sent or voided, all durable, all saved. Nothing may be decided after."""
+        await self.desk.settled(self.desk.mark())
+        self._record((EpochEnded(self.now_ms()),))
+        await self.commit.barrier()
+        await self.snapshots.finish()
+
+
+async def take_shard(
+    *,
+    shard: int,
+    journal: Journal,
+    snapshots: SnapshotStore,
+    policies: dict[str, Policy],
+    clock: LedgerClock | None = None,
+    observers: Observers | None = None,
+) -> ShardOwner:
+    """Recover the shard's state. `policies` are by link name. The owner decides nothing before `run` has started.
+
+    Raises RecoveryError or BatchError where journal and snapshots contradict themselves.
+    """
+    told = observers if observers is not None else Observers()
+    replayer = await recover(journal, snapshots, shard)
+    return ShardOwner(
+        state=replayer.state,
+        tail=replayer.tail,
+        journal=journal,
+        snapshots=snapshots,
+        policies=policies,
+        clock=clock if clock is not None else LedgerClock(on_jump=told.on_clock_jump),
+        observers=told,
+    )

@@ -1,0 +1,242 @@
+"""The way of a message, in order. Read this first: every room of the house is entered from here.
+
+    bytes - framing - decode - by type - translate - decide - encode - (journal) - reply
+
+Everything from the bytes to the reply's bytes is synchronous: one read from a socket decides every whole frame in it.
+Then the reply waits at the desk until the journal has every record that was applied before it. Whatever arrives has
+one outcome, and none of them is an exception out of here.
+"""
+
+import hmac
+import logging
+
+import structlog
+import trio
+
+from authoriser.answers import Answer
+from authoriser.ledger.commands import NoteException, Reply
+from authoriser.ledger.decide import Outcome, decide
+from authoriser.link import Line, Link
+from authoriser.network import answer_network_management
+from authoriser.owner import ShardOwner
+from authoriser.replies import build_reply
+from authoriser.telemetry.metrics import Counters
+from authoriser.translate import Tokens, Translator
+from isowire import DecodeError, EncodeError, FramingError, Message, clear_repeat, is_known, is_response
+from rules import Reason
+
+log = structlog.get_logger()
+
+ASKS = frozenset({"0100", "0200"})
+REVERSES = frozenset({"0400", "0420"})
+MANAGES = frozenset({"0800", "0820"})
+STORED_AND_FORWARDED = frozenset({"0120", "0220"})
+"""Advices of what a stand-in decided. Not posted yet: they go to the operators' list, and the network keeps them."""
+
+
+class Pipeline:
+    """All lines of one link pass their bytes through here. Holds no state of its own."""
+
+    def __init__(
+        self, *, link: Link, owner: ShardOwner, tokens: Tokens, exception_secret: bytes, counters: Counters
+    ) -> None:
+        self._link = link
+        self._codec = link.codec
+        self._policy = link.policy
+        self._owner = owner
+        self._desk = owner.desk
+        self._translate = Translator(
+            link=link.name, network=link.network, dialect=link.dialect, tokens=tokens
+        )
+        self._secret = exception_secret
+        self._debug = log.is_enabled_for(logging.DEBUG)
+        self._counts = counters.counts
+        self._decisions = counters.decisions
+        self._observe_decide = counters.stages["decide"].observe
+
+    def on_bytes(self, line: Line, data: bytes) -> None:
+        """Everything that one read brought. Whole frames are decided; a broken rest waits or ends the line."""
+        arrived = trio.current_time()
+        try:
+            frames = line.reader.feed(data)
+        except FramingError as lost:
+            frames = lost.frames
+            line.lost_framing = True
+            self._counts["connections_lost_framing"] += 1
+            log.warning("framing lost", link=self._link.name, error=str(lost))
+        if line.reader.keepalives != line.keepalives:
+            self._count_keepalives(line)
+        for frame in frames:
+            self.on_frame(line, frame, arrived)
+        if frames:
+            self._counts["frames"] += len(frames)
+            self._observe_decide((trio.current_time() - arrived) / len(frames))
+        line.flush()
+
+    def _count_keepalives(self, line: Line) -> None:
+        seen = line.reader.keepalives
+        self._counts["keepalives"] += seen - line.keepalives
+        line.keepalives = seen
+
+    def on_frame(self, line: Line, frame: bytes, arrived: float) -> None:
+        """One frame. A fault of ours is answered 96 where an answer is due; it never takes the line down."""
+        try:
+            message = self._codec.decode(frame)
+        except DecodeError as error:
+            self._malformed(line, error, error.mti, error.fields, frame, arrived)
+            return
+        try:
+            self._by_type(line, message, frame, arrived)
+        except DecodeError as error:
+            good = {number: value for number, value in message.fields.items() if number != error.field}
+            self._malformed(line, error, message.mti, good, frame, arrived)
+        except EncodeError as error:
+            # The dialect echoes what it can't write: nothing was decided, and there is nothing to say it with.
+            log.error("reply can't be encoded", link=self._link.name, mti=message.mti, error=str(error))  # noqa: TRY400 - its text says all
+            self._decisions[Reason.SYSTEM_ERROR] += 1
+
+    def _by_type(self, line: Line, message: Message, frame: bytes, arrived: float) -> None:
+        mti = message.mti
+        if is_response(mti):
+            self._counts["responses_dropped"] += 1  # nothing was asked of the network, so nothing matches
+            return
+        kind = clear_repeat(mti)
+        if kind in MANAGES:
+            reply = answer_network_management(line, message)
+            if reply is not None:
+                self._send_now(line, message, reply, arrived)
+            return
+        if kind in ASKS or kind in REVERSES:
+            if not line.signed_on:
+                self._counts["before_sign_on"] += 1
+            self._business(line, message, kind, arrived)
+        elif kind in STORED_AND_FORWARDED:
+            self._note(frame, message.mti, "advice_not_supported", "", "advices are not posted yet", message)
+        else:
+            self._unknown()
+
+    def _business(self, line: Line, message: Message, kind: str, arrived: float) -> None:
+        """Requests and reversals: decided here, answered when the log has caught up."""
+        asks = kind in ASKS
+        if not self._owner.admits:
+            self._not_admitted(line, message, arrived, asks=asks)
+            return
+        try:
+            command = self._translate.authorisation(message) if asks else self._translate.reversal(message)
+            outcome = decide(self._owner.state, command, self._owner.now_ms(), self._policy)
+        except DecodeError:
+            raise
+        except Exception:
+            # Deciding changes nothing, so the state is as it was: this message alone gets no real answer.
+            log.exception("decision failed", link=self._link.name, mti=message.mti)
+            self._decisions[Reason.SYSTEM_ERROR] += 1
+            if asks:
+                self._send_now(line, message, self._plain(Reason.SYSTEM_ERROR), arrived)
+            return
+        if outcome.refused:
+            self._not_admitted(line, message, arrived, asks=asks)
+            return
+        reply = outcome.reply
+        assert reply is not None, "a message that was admitted is answered"
+        data = self._frame(message, reply)
+        self._owner.enact(outcome)
+        self._count(message.mti, outcome, reply)
+        pending = self._desk.expect(
+            line,
+            data,
+            arrived=arrived,
+            deadline_s=self._link.reply_deadline_s,
+            answer=self._open_answer(outcome),
+        )
+        self._owner.commit.wait(pending)
+
+    def _open_answer(self, outcome: Outcome) -> Answer | None:
+        """The answer on which an approval's hold depends; a repeat joins it while it is open."""
+        if not outcome.hold_id:
+            return None
+        if outcome.repeated:
+            joined = self._desk.joined(outcome.key)
+            if joined is not None:
+                self._counts["repeats_joined"] += 1
+            return joined
+        return self._desk.open_answer(outcome.key, outcome.account_id, outcome.hold_id, self._link.name)
+
+    def _count(self, mti: str, outcome: Outcome, reply: Reply) -> None:
+        if outcome.repeated:
+            self._counts["repeats"] += 1
+        else:
+            self._decisions[reply.reason] += 1
+        if self._debug:
+            log.debug(
+                "decision",
+                link=self._link.name,
+                mti=mti,
+                account=outcome.account_id,
+                reason=reply.reason.value,
+                response_code=reply.response_code,
+                repeated=outcome.repeated,
+            )
+
+    def _not_admitted(self, line: Line, message: Message, arrived: float, *, asks: bool) -> None:
+        """91 at once for a request; silence for a reversal, which the network keeps and sends again."""
+        self._counts["not_admitted"] += 1
+        if asks:
+            self._send_now(line, message, self._plain(Reason.NOT_ADMITTED), arrived)
+
+    def _malformed(
+        self, line: Line, error: DecodeError, mti: str, good: dict[str, str], frame: bytes, arrived: float
+    ) -> None:
+        """30 with what could be echoed for a request, the operators' list for an advice, nothing for the rest."""
+        if not is_known(mti):
+            self._unknown()
+            return
+        if is_response(mti):
+            self._counts["responses_dropped"] += 1
+            return
+        self._counts["format_errors"] += 1
+        log.debug("malformed message", link=self._link.name, mti=mti, error=str(error))
+        message = Message(mti, good)
+        dialect = self._link.dialect
+        if mti in dialect.advices:
+            self._note(frame, mti, "malformed_advice", error.field or "", str(error), message)
+        elif mti in dialect.requests:
+            data = self._frame(message, self._plain(Reason.FORMAT_ERROR))
+            pending = self._desk.expect(line, data, arrived=arrived, deadline_s=self._link.reply_deadline_s)
+            self._owner.commit.wait(pending)
+
+    def _unknown(self) -> None:
+        self._counts["unknown_mti"] += 1
+        log.debug("message of unknown type dropped", link=self._link.name)
+
+    def _note(self, frame: bytes, mti: str, kind: str, field: str, detail: str, message: Message) -> None:
+        """Put a message on the operators' list, once: its repeats, whose MTI alone differs, count on the same line."""
+        if not self._owner.admits:
+            self._counts["not_admitted"] += 1
+            return
+        digest = hmac.digest(self._secret, clear_repeat(mti).encode() + frame[4:], "sha256").hex()[:24]
+        amount = message.fields.get("4", "")
+        command = NoteException(
+            exception_id=digest,
+            kind=kind,
+            link=self._link.name,
+            network=self._link.network,
+            mti=mti,
+            field=field,
+            detail=detail,
+            card_last_four=message.fields.get("2", "")[-4:],
+            amount_minor=int(amount) if amount.isdigit() else 0,
+        )
+        self._owner.note(command, self._policy)
+        self._counts["exceptions"] += 1
+
+    def _plain(self, reason: Reason) -> Reply:
+        return Reply(reason, self._policy.response_codes[reason])
+
+    def _frame(self, message: Message, reply: Reply) -> bytes:
+        return self._link.framing.wrap(self._codec.encode(build_reply(self._link.dialect, message, reply)))
+
+    def _send_now(self, line: Line, message: Message, reply: Reply, arrived: float) -> None:
+        """A reply that tells of no account's state and so need not wait for the log."""
+        data = self._frame(message, reply)
+        deadline_s = self._link.reply_deadline_s
+        self._desk.expect(line, data, arrived=arrived, deadline_s=deadline_s).release()

@@ -1,0 +1,16 @@
+"""Where things are in a data directory. One shard for now; its number is in the path from the first day."""
+
+from pathlib import Path
+
+SHARD = 0
+"""The embedded default has one shard."""
+
+
+def shard_directory(data_dir: Path, shard: int) -> Path:
+    """The journal, the snapshots and the lock of one shard."""
+    return data_dir / f"shard-{shard}"
+
+
+def key_mark_of(data_dir: Path) -> Path:
+    """A fingerprint of the PAN key that the stored tokens were made with; it tells nothing of the key."""
+    return data_dir / "pan-key.mark"

@@ -1,0 +1,96 @@
+"""From snapshots and journal to a state: what a start does, and what `verify` does twice to compare.
+
+The whole journal replayed from nothing gives the same state as the snapshots with the tail replayed over them.
+"""
+
+import msgspec
+
+from authoriser.journal.batch import GENESIS, Batch, decode_batch
+from authoriser.journal.contract import Journal
+from authoriser.journal.group_commit import Tail
+from authoriser.ledger.apply import replay
+from authoriser.ledger.state import Account, Commons, ShardState
+from authoriser.limits import EVENTS_PAGE
+from authoriser.snapshots import Loaded, SnapshotStore
+
+COMMONS_ID = ""
+"""The commons' id among the snapshots; no account has an empty one."""
+
+_accounts = msgspec.msgpack.Decoder(Account)
+_commons = msgspec.msgpack.Decoder(Commons)
+
+
+class RecoveryError(Exception):
+    """The data directory contradicts itself. Serving from it would invent or lose money."""
+
+
+class Replayer:
+    """Feeds batches, in order, into a state. `tail` is where the journal stood after the last one."""
+
+    def __init__(self, shard: int, loaded: Loaded | None = None) -> None:
+        self.state = ShardState(shard)
+        self.next_seq = 1
+        self.tail = Tail()
+        self._epoch = 0
+        self._hash: bytes | None = GENESIS
+        if loaded is not None:
+            self._take(loaded)
+
+    def _take(self, loaded: Loaded) -> None:
+        for blob in loaded.blobs:
+            try:
+                if blob.aggregate_id == COMMONS_ID:
+                    self.state.commons = _commons.decode(blob.data)
+                else:
+                    self.state.load(_accounts.decode(blob.data))
+            except msgspec.MsgspecError:
+                text = f"the snapshot of {blob.aggregate_id or 'the commons'!r} can't be read"
+                raise RecoveryError(f"{text}; without snapshots.db everything is replayed") from None
+        if loaded.checkpoint_seq:
+            # The checkpoint's own batch is read again: its hash, number and time are where the tail begins.
+            self.next_seq = loaded.checkpoint_seq
+            self._hash = None
+
+    def feed(self, seq: int, blob: bytes) -> Batch:
+        """Apply one batch. Raises BatchError or RecoveryError where it is not what must follow."""
+        if seq != self.next_seq:
+            raise RecoveryError(f"the journal has a gap: batch {self.next_seq} is missing before {seq}")
+        batch, digest = decode_batch(blob, seq=seq, shard=self.state.shard, previous_hash=self._hash)
+        if batch.epoch < self._epoch:
+            raise RecoveryError(f"batch {seq}: epoch {batch.epoch} after epoch {self._epoch}")
+        if self._hash is not None and batch.first_record_no != self.state.record_no + 1:
+            expected = self.state.record_no + 1
+            raise RecoveryError(f"batch {seq}: record {batch.first_record_no} where {expected} must follow")
+        for number, record in enumerate(batch.records, batch.first_record_no):
+            replay(self.state, record, number)
+        record_no = batch.first_record_no + len(batch.records) - 1
+        self.state.record_no = record_no
+        self.state.last_ms = max(self.state.last_ms, batch.last_ms)
+        self._epoch = batch.epoch
+        self._hash = digest
+        self.next_seq = seq + 1
+        self.tail = Tail(seq=seq, hash=digest, record_no=record_no, last_ms=self.state.last_ms)
+        return batch
+
+    def finish(self) -> ShardState:
+        """The state, once the last batch was fed. Raises RecoveryError where a snapshot knows more.
+
+        What the tail touched stays marked dirty: the checkpoint must not pass it before it is saved again.
+        """
+        ahead = [a.account_id for a in self.state.accounts.values() if a.version > self.state.record_no]
+        if ahead or self.state.commons.version > self.state.record_no or self._hash is None:
+            raise RecoveryError(
+                f"the snapshots know more than the journal, which ends at record {self.state.record_no}: "
+                "the journal is older than the snapshots, or was cut"
+            )
+        return self.state
+
+
+async def recover(journal: Journal, snapshots: SnapshotStore, shard: int) -> Replayer:
+    """Load the snapshots and replay the journal's tail over them. `finish` was called on what this returns."""
+    replayer = Replayer(shard, await snapshots.load())
+    while batches := await journal.read(replayer.next_seq, EVENTS_PAGE):
+        for seq, blob in batches:
+            replayer.feed(seq, blob)
+    replayer.finish()
+    return replayer

@@ -1,0 +1,355 @@
+"""The process: takes the shard, opens the links and the admin socket, and drains on SIGTERM.
+
+Owns the order of starting and stopping, and what ends the process. Nothing is accepted before the epoch is durable;
+nothing is left undecided when it exits in order.
+"""
+
+import gc
+import os
+import resource
+import signal
+import sqlite3
+import sys
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import structlog
+import trio
+
+from authoriser import __version__, limits
+from authoriser.admin.methods import Methods
+from authoriser.admin.server import AdminServer, AdminSocketError
+from authoriser.config import Config, LinkConfig
+from authoriser.journal.batch import BatchError
+from authoriser.journal.contract import Fenced, JournalLocked, Unknown
+from authoriser.journal.group_commit import Commit
+from authoriser.journal.sqlite import SqliteJournal
+from authoriser.keys import KeyFileError, PanKey, load_or_create_pan_key
+from authoriser.ledger.commands import Policy
+from authoriser.link import Link, Listener
+from authoriser.owner import Observers, ShardOwner, take_shard
+from authoriser.pipeline import Pipeline
+from authoriser.places import SHARD, key_mark_of, shard_directory
+from authoriser.recovery import RecoveryError
+from authoriser.snapshots.sqlite import SqliteSnapshots
+from authoriser.status import StatusPage
+from authoriser.telemetry.logging import set_up_logging
+from authoriser.telemetry.metrics import Counters, serve_metrics
+from authoriser.translate import Tokens
+from isowire import FRAMINGS, Codec, DialectError, load_dialect
+
+log = structlog.get_logger()
+
+EXIT_OK, EXIT_FAILED, EXIT_LOST = 0, 1, 74
+"""74 is EX_IOERR of sysexits.h: the journal is lost to this process; starting again finds out what it has."""
+
+COUNTS_LOGGED_EVERY_S = 60.0
+
+
+class StartFailed(Exception):  # noqa: N818 - what happened, said to an operator
+    """The process can't serve. The text says what is wrong and where; there is no traceback to read."""
+
+
+def policy_of(response_codes: dict[str, str], reply_deadline_ms: int) -> Policy:
+    """The ledger's policy for a link, with the limits of `authoriser.limits`."""
+    return Policy(
+        response_codes=response_codes,
+        reply_deadline_ms=reply_deadline_ms,
+        hold_lifetime_ms=limits.HOLD_LIFETIME_MS,
+        request_key_lifetime_ms=limits.REQUEST_KEY_LIFETIME_MS,
+        reversal_key_lifetime_ms=limits.REVERSAL_KEY_LIFETIME_MS,
+        tombstone_lifetime_ms=limits.TOMBSTONE_LIFETIME_MS,
+        kept_answers_max=limits.KEPT_ANSWERS_MAX,
+        unknown_card_answers_max=limits.UNKNOWN_CARD_ANSWERS_MAX,
+    )
+
+
+def make_link(config: LinkConfig) -> Link:
+    """Raises DialectError where the dialect's file is wrong."""
+    dialect = load_dialect(config.dialect)
+    return Link(
+        name=config.name,
+        network=config.network,
+        listen=(config.listen.host, config.listen.port),
+        dialect=dialect,
+        codec=Codec(dialect),
+        framing=FRAMINGS[config.framing],
+        policy=policy_of(dict(dialect.response_codes), config.reply_deadline_ms),
+        reply_deadline_s=config.reply_deadline_ms / 1000,
+        frame_length_max_bytes=config.frame_length_max_bytes,
+        connections_max=config.connections_max,
+    )
+
+
+def run(config: Config) -> int:
+    """Serve until SIGTERM or SIGINT. The exit code: 0 drained, 1 could not start, 74 lost the journal."""
+    set_up_logging(config.telemetry.log_format, config.telemetry.log_level)
+    _raise_descriptor_limit()
+    failed = ""
+    try:
+        trio.run(Server(config, on_lost=_leave_at_once).run)
+    except* StartFailed as group:
+        failed = "; ".join(str(error) for error in _leaves(group))
+    if failed:
+        sys.stderr.write(f"authoriser: {failed}\n")
+        return EXIT_FAILED
+    return EXIT_OK
+
+
+def _leaves(group: BaseExceptionGroup[BaseException]) -> list[BaseException]:
+    return [
+        leaf
+        for error in group.exceptions
+        for leaf in (_leaves(error) if isinstance(error, BaseExceptionGroup) else [error])
+    ]
+
+
+def _leave_at_once() -> None:
+    """No unwinding: a disk that has failed an fsync may never answer again, and nothing more may leave."""
+    os._exit(EXIT_LOST)
+
+
+def _raise_descriptor_limit() -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < hard:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+class Server:
+    """One process that owns one shard. `run` is the whole life of it."""
+
+    def __init__(self, config: Config, *, on_lost: Callable[[], None]) -> None:
+        self._config = config
+        self._on_lost = on_lost
+        self.counters = Counters()
+        self.listeners: list[Listener] = []
+        self.stopping = trio.Event()
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Recover, serve, and drain when a signal comes or `stopping` is set."""
+        began = trio.current_time()
+        links, journal, snapshots, pan_key = await self._open()
+        try:
+            owner = await self._recover(links, journal, snapshots)
+            async with trio.open_nursery() as nursery:
+                await nursery.start(self._own, owner)
+                nursery.start_soon(self._keep_house, journal)
+                await self._open_doors(links, owner, pan_key, nursery)
+                self._say_ready(owner, trio.current_time() - began)
+                task_status.started()
+                with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+                    nursery.start_soon(self._await_signal, signals)
+                    await self.stopping.wait()
+                    await self._drain(owner)
+                nursery.cancel_scope.cancel()
+            log.info("stopped", durable_seq=owner.commit.durable_seq, record_no=owner.state.record_no)
+        finally:
+            with trio.CancelScope(shield=True):
+                await snapshots.close()
+                await journal.close()
+
+    # ---- starting
+
+    async def _open(self) -> tuple[list[Link], SqliteJournal, SqliteSnapshots, PanKey]:
+        config = self._config
+        directory = shard_directory(config.data_dir, SHARD)
+        try:
+            links = [make_link(link) for link in config.links]
+            journal = await trio.to_thread.run_sync(self._open_journal, directory)
+            snapshots = await trio.to_thread.run_sync(SqliteSnapshots, directory)
+            return links, journal, snapshots, self._pan_key()
+        except (DialectError, JournalLocked, Unknown, KeyFileError, OSError, sqlite3.Error) as error:
+            raise StartFailed(str(error)) from error
+
+    def _open_journal(self, directory: Path) -> SqliteJournal:
+        return SqliteJournal(directory, on_full=self._disk_full)
+
+    async def _recover(
+        self, links: list[Link], journal: SqliteJournal, snapshots: SqliteSnapshots
+    ) -> ShardOwner:
+        try:
+            owner = await take_shard(
+                shard=SHARD,
+                journal=journal,
+                snapshots=snapshots,
+                policies={link.name: link.policy for link in links},
+                observers=self._observers(),
+            )
+        except (RecoveryError, BatchError, sqlite3.Error) as error:
+            raise StartFailed(f"{self._config.data_dir}: {error}") from error
+        # What was recovered stays: the collector need not walk a million cards in the middle of a payment.
+        gc.collect()
+        gc.freeze()
+        return owner
+
+    def _disk_full(self, full: bool) -> None:  # noqa: FBT001 - the journal's callback
+        if full:
+            log.error(
+                "the disk is full: nothing is decided until there is room", data_dir=self._config.data_dir
+            )
+        else:
+            log.info("the disk has room again", data_dir=self._config.data_dir)
+
+    def _pan_key(self) -> PanKey:
+        """The key, checked against the mark that the data directory keeps of it."""
+        path = self._config.keys.pan_key_file
+        key = load_or_create_pan_key(path)
+        mark = key_mark_of(self._config.data_dir)
+        if not mark.exists():
+            mark.write_text(f"{key.version} {key.fingerprint}\n", encoding="ascii")
+        elif mark.read_text(encoding="ascii").split() != [str(key.version), key.fingerprint]:
+            raise KeyFileError(
+                f"{path} is not the key that the cards in {self._config.data_dir} were stored under; "
+                "with it no card would be found. Configure keys.pan_key_file"
+            )
+        return key
+
+    def _observers(self) -> Observers:
+        counters = self.counters
+        counts = counters.counts
+        append = counters.stages["append"].observe
+        answer = counters.stages["answer"].observe
+
+        def on_sent(seconds: float) -> None:
+            counts["replies"] += 1
+            answer(seconds)
+
+        def on_commit(commit: Commit) -> None:
+            counts["journal_appends"] += 1
+            counts["log_records"] += commit.records
+            counters.batch_records.observe(commit.records)
+            append(commit.ended - commit.began)
+
+        return Observers(
+            on_commit=on_commit,
+            on_sent=on_sent,
+            on_silence=lambda: self._count("silences"),
+            on_void=lambda: self._count("voids"),
+            on_clock_jump=lambda jump_ms: log.error(
+                "the wall clock leapt ahead and is not followed; check the time service", clock_ms=jump_ms
+            ),
+            on_snapshot_failure=lambda error: log.error(
+                "snapshots could not be saved; the journal has everything", error=str(error)
+            ),
+        )
+
+    async def _own(
+        self, owner: ShardOwner, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
+    ) -> None:
+        try:
+            await owner.run(task_status=task_status)
+        except* (Fenced, Unknown) as lost:
+            log.critical("the journal is lost; leaving at once", error=str(_leaves(lost)[0]))
+            self._on_lost()
+            raise
+
+    async def _open_doors(
+        self, links: list[Link], owner: ShardOwner, pan_key: PanKey, nursery: trio.Nursery
+    ) -> None:
+        """The admin socket, then the links: an operator can freeze a card before its next request comes in."""
+        tokens = Tokens(pan_key.token)
+        status = StatusPage(self._config, owner, self.counters, self.listeners)
+        methods = Methods(
+            owner=owner,
+            policy=links[0].policy,
+            pan_key=pan_key,
+            tokens=tokens,
+            time_zone=self._config.issuer.time_zone,
+            status=status.status,
+        )
+        try:
+            await nursery.start(AdminServer(self._config.admin.socket, methods, self._count).run)
+            for link in links:
+                self._open_link(link, owner, tokens, pan_key, nursery)
+            self._serve_metrics(owner)
+        except (AdminSocketError, OSError, ValueError) as error:
+            raise StartFailed(str(error)) from error
+
+    def _open_link(
+        self, link: Link, owner: ShardOwner, tokens: Tokens, pan_key: PanKey, nursery: trio.Nursery
+    ) -> None:
+        listener = Listener(link, self._count)
+        try:
+            listener.bind()
+        except OSError as error:
+            host, port = link.listen
+            text = f"link {link.name} can't listen on {host}:{port}: {error.strerror}"
+            raise StartFailed(text) from error
+        self.listeners.append(listener)
+        secret = pan_key.secret
+        pipeline = Pipeline(
+            link=link, owner=owner, tokens=tokens, exception_secret=secret, counters=self.counters
+        )
+        owner.after_commit(listener.flush)
+        nursery.start_soon(listener.run, pipeline.on_bytes)
+
+    def _serve_metrics(self, owner: ShardOwner) -> None:
+        """On a thread of its own that ends with the process, if a port is configured."""
+        counters = self.counters
+        counters.watch("in_flight", lambda: owner.desk.outstanding)
+        counters.watch("connections", lambda: sum(len(listener.lines) for listener in self.listeners))
+        counters.watch("pending_records", lambda: owner.commit.pending_records)
+        counters.watch("accounts", lambda: len(owner.state.accounts))
+        counters.watch("durable_seq", lambda: owner.commit.durable_seq)
+        counters.watch("epoch", lambda: owner.commit.epoch)
+        if self._config.telemetry.metrics_listen is not None:
+            serve_metrics(self._config.telemetry.metrics_listen, counters)
+
+    def _say_ready(self, owner: ShardOwner, seconds: float) -> None:
+        links = "; ".join(
+            f"{listener.link.name} on {listener.address[0]}:{listener.address[1]} "
+            f"({listener.link.dialect.name}, {listener.link.framing.name})"
+            for listener in self.listeners
+        )
+        state = owner.state
+        sys.stdout.write(f"authoriser {__version__} is ready: {links}; {len(state.cards)} cards\n")
+        sys.stdout.flush()
+        log.info(
+            "ready",
+            version=__version__,
+            pid=os.getpid(),
+            data_dir=str(self._config.data_dir),
+            epoch=owner.commit.epoch,
+            record_no=state.record_no,
+            accounts=len(state.accounts),
+            cards=len(state.cards),
+            elapsed_ms=round(seconds * 1000),
+        )
+
+    # ---- serving
+
+    def _count(self, name: str) -> None:
+        self.counters.counts[name] += 1
+
+    async def _keep_house(self, journal: SqliteJournal) -> None:
+        """Checkpoints off the commit path, and now and then the counts in the log."""
+        logged: dict[str, int] = {}
+        due = trio.current_time() + COUNTS_LOGGED_EVERY_S
+        while True:
+            await trio.sleep(1)
+            await journal.checkpoint_if_due()
+            if trio.current_time() >= due:
+                due += COUNTS_LOGGED_EVERY_S
+                now = {**self.counters.counts, **self.counters.decisions}
+                changed = {
+                    name: n - logged.get(name, 0) for name, n in now.items() if n != logged.get(name, 0)
+                }
+                logged = now
+                if changed:
+                    log.info("counts of the last minute", counts=changed)
+
+    # ---- stopping
+
+    async def _await_signal(self, signals: AsyncIterator[int]) -> None:
+        async for number in signals:
+            log.info("draining", signal=signal.Signals(number).name)
+            self.stopping.set()
+
+    async def _drain(self, owner: ShardOwner) -> None:
+        """Stop reading, answer what is in flight, end the epoch. What takes too long is left to recovery."""
+        for listener in self.listeners:
+            listener.stop()
+        with trio.move_on_after(limits.DRAIN_MAX_S) as patience:
+            await owner.finish()
+        if patience.cancelled_caught:
+            log.error("draining took too long; the next start recovers what is missing")
