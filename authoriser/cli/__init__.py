@@ -1,0 +1,1 @@
+"""The command line: `authoriser serve`, `import`, `card`, `account`, `status`, `events`, `verify`, `exceptions`."""

@@ -1,0 +1,105 @@
+"""`authoriser status|events|verify|exceptions`: what there is to see.
+
+`events` and `verify` read the data directory themselves, so they work without a server too.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import typer
+
+from authoriser.admin.protocol import EXCEPTIONS_LIST_MAX
+from authoriser.cli.errors import CommandError
+from authoriser.cli.options import DATA_DEFAULT, DataOption, JsonOption, SocketOption, open_client
+from authoriser.cli.show import print_exceptions, print_json, print_line, print_status
+
+
+def status(
+    *, data: DataOption = DATA_DEFAULT, socket: SocketOption = None, as_json: JsonOption = False
+) -> None:
+    """Show what a running authoriser is doing."""
+    with open_client(data, socket) as client:
+        result = client.call("status")
+    if as_json:
+        print_json(result)
+    else:
+        print_status(result)
+
+
+def exceptions(
+    limit: Annotated[
+        int,
+        typer.Option("--limit", metavar="N", min=1, max=EXCEPTIONS_LIST_MAX, help="How many, newest first."),
+    ] = 100,
+    *,
+    data: DataOption = DATA_DEFAULT,
+    socket: SocketOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List what needs an operator's eye: malformed advices, reversals without an original, and their like."""
+    with open_client(data, socket) as client:
+        result = client.call("exceptions.list", limit=limit)
+    if as_json:
+        print_json(result)
+    else:
+        print_exceptions(result.total, result.exceptions)
+
+
+def events(
+    from_record: Annotated[
+        int,
+        typer.Option(
+            "--from", metavar="N", min=0, help="Start at journal record N.", show_default="the first"
+        ),
+    ] = 0,
+    *,
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Go on as events come, until Ctrl-C.")
+    ] = False,
+    data: DataOption = DATA_DEFAULT,
+    as_json: JsonOption = False,  # noqa: ARG001 - events are JSON lines either way; scripts may say so everywhere
+) -> None:
+    """Print events as JSON lines, from the journal: one for each decision and change."""
+    _refuse_missing(data)
+    from authoriser.events import read_events
+
+    encoder = msgspec.json.Encoder()
+    try:
+        for event in read_events(data, from_record, follow):
+            sys.stdout.write(encoder.encode(event).decode() + "\n")
+            if follow:
+                sys.stdout.flush()
+    except KeyboardInterrupt:
+        sys.stdout.flush()
+
+
+def verify(*, data: DataOption = DATA_DEFAULT, as_json: JsonOption = False) -> None:
+    """Replay the journal beside the snapshots and check every invariant; exit code 1 if any does not hold."""
+    _refuse_missing(data)
+    from authoriser.verify import verify as run_checks
+
+    report = run_checks(data)
+    if as_json:
+        print_json(report)
+    else:
+        for problem in report.problems:
+            print_line(problem)
+        print_line(
+            f"{report.records} records in {report.batches} batches: {report.accounts} accounts, {report.cards} cards, "
+            f"{report.holds} holds; epoch {report.epoch}, last record {report.last_record}"
+        )
+        print_line(f"state {report.state_hash}")
+        if report.ok:
+            print_line("every check passed")
+    if not report.ok:
+        count = len(report.problems)
+        raise CommandError(f"{count} {'check fails' if count == 1 else 'checks fail'} on {data}")
+
+
+def _refuse_missing(data: Path) -> None:
+    if not data.is_dir():
+        raise CommandError(f"there is no data directory {data}; --data names one, authoriser serve makes one")

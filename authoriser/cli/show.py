@@ -1,0 +1,178 @@
+"""What commands print: tables that fit 80 columns, or one JSON document.
+
+Text that came over a socket is shown as text: no markup, no control characters.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import msgspec
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from authoriser.admin.protocol import Account, Card, ExceptionEntry, Hold, Status
+from authoriser.cli.money import format_amount
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+
+
+def print_json(document: Any) -> None:
+    """One document, indented, with no colours: for programs and for people with jq."""
+    text = msgspec.json.format(msgspec.json.encode(document), indent=2).decode()
+    sys.stdout.write(text + "\n")
+
+
+def print_line(text: str) -> None:
+    sys.stdout.write(_CONTROL.sub("?", text) + "\n")
+
+
+def print_card(card: Card) -> None:
+    print_line(
+        f"{card.card_id}  ****{card.last_four}  {_expiry(card.expiry)}  {card.state}  account {card.account_id}"
+    )
+
+
+def print_account(account: Account) -> None:
+    def amount(minor: int) -> str:
+        return format_amount(minor, account.currency, account.currency_exponent)
+
+    _print_pairs(
+        [
+            ("account", account.account_id),
+            ("available", amount(account.available_minor)),
+            ("balance", amount(account.balance_minor)),
+            ("held", amount(account.held_minor)),
+            ("credit line", amount(account.credit_line_minor)),
+            ("time zone", account.time_zone),
+            ("opened", _time(account.opened_at)),
+        ]
+    )
+    _print_table(
+        ("card", "digits", "expiry", "state"),
+        [(card.card_id, f"****{card.last_four}", _expiry(card.expiry), card.state) for card in account.cards],
+    )
+    _print_table(
+        (">held", "at", "since", "until", "approval"),
+        [
+            (
+                amount(hold.amount_minor),
+                _shop(hold),
+                _time(hold.placed_at),
+                hold.expires_at[:10],
+                _approval(hold),
+            )
+            for hold in account.holds
+        ],
+    )
+
+
+def print_status(status: Status) -> None:
+    since = _time(status.started_at)
+    place = (
+        f"shard {status.shard}, epoch {status.epoch}, batch {status.durable_seq}, record {status.record_no}"
+    )
+    snapshots = status.snapshots
+    _print_pairs(
+        [
+            ("authoriser", f"{status.version}, process {status.pid}, since {since}"),
+            ("data", status.data_dir),
+            ("journal", place),
+            (
+                "snapshots",
+                f"to record {snapshots.checkpoint_record}; {snapshots.dirty_accounts} accounts to write",
+            ),
+            ("in memory", f"{status.accounts} accounts, {status.cards} cards, {status.holds} holds"),
+            ("under way", f"{status.in_flight} requests, {status.pending_records} records"),
+        ]
+    )
+    _print_table(
+        ("link", "network", "listens on", "dialect", "framing", ">open", ">signed on"),
+        [
+            (x.name, x.network, x.listen, x.dialect, x.framing, str(x.connections), str(x.signed_on))
+            for x in status.links
+        ],
+    )
+    _print_table(("decided", ">times"), _most_first(status.decisions))
+    _print_table(("counted", ">times"), [row for row in _most_first(status.counters) if row[1] != "0"])
+
+
+def print_exceptions(total: int, entries: Sequence[ExceptionEntry]) -> None:
+    if not entries:
+        print_line("no exceptions")
+        return
+    _print_table(
+        ("when", "kind", "link", "message", "card", ">times", "detail"),
+        [
+            (
+                _time(entry.at),
+                entry.kind,
+                entry.link,
+                " ".join(filter(None, (entry.mti, entry.field and f"field {entry.field}"))),
+                f"****{entry.card_last_four}" if entry.card_last_four else "",
+                str(entry.count),
+                entry.detail,
+            )
+            for entry in entries
+        ],
+    )
+    if total > len(entries):
+        print_line(f"the newest {len(entries)} of {total}; --limit shows more")
+
+
+def _print_pairs(pairs: Iterable[tuple[str, str]]) -> None:
+    grid = Table.grid(padding=(0, 2))
+    for name, value in pairs:
+        grid.add_row(Text(name, style="bold"), _cell(value))
+    _console().print(grid)
+
+
+def _print_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Nothing for no rows. A head that starts with ">" is over numbers, flush right."""
+    if not rows:
+        return
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1), collapse_padding=True, pad_edge=False)
+    for head in heads:
+        table.add_column(
+            head.removeprefix(">"), justify="right" if head.startswith(">") else "left", overflow="fold"
+        )
+    for row in rows:
+        table.add_row(*map(_cell, row))
+    _console().print(table)
+
+
+def _console() -> Console:
+    # Made when it is needed: rich takes the stream and its width at construction.
+    return Console(highlight=False, soft_wrap=False)
+
+
+def _cell(text: str) -> Text:
+    return Text(_CONTROL.sub("?", text))
+
+
+def _most_first(counts: dict[str, int]) -> list[tuple[str, str]]:
+    return [
+        (name, str(count)) for name, count in sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    ]
+
+
+def _time(iso: str) -> str:
+    """2026-01-02T03:04:05.678Z -> 2026-01-02 03:04:05."""
+    return iso[:19].replace("T", " ")
+
+
+def _expiry(yymm: str) -> str:
+    return f"20{yymm[:2]}-{yymm[2:]}"
+
+
+def _shop(hold: Hold) -> str:
+    return ", ".join(filter(None, (hold.merchant, hold.city)))
+
+
+def _approval(hold: Hold) -> str:
+    return f"{hold.approval_code} (answer unknown)" if hold.answer_unknown else hold.approval_code
