@@ -1,0 +1,110 @@
+"""A line on a real socket: what counts as sent when the kernel takes only part of it."""
+
+import socket
+from collections.abc import Iterator
+
+import pytest
+import trio
+
+from authoriser.answers import Answer, AnswerDesk
+from authoriser.link import Line, Link
+from authoriser.server import policy_of
+from isowire import FRAMINGS, Codec, load_dialect
+
+BIG = 4_000_000
+"""More than a socket pair's buffers hold."""
+
+
+@pytest.fixture
+def link() -> Link:
+    dialect = load_dialect("iso87-ascii")
+    return Link(
+        name="test",
+        network="test",
+        listen=("127.0.0.1", 0),
+        dialect=dialect,
+        codec=Codec(dialect),
+        framing=FRAMINGS["bin2"],
+        policy=policy_of(dict(dialect.response_codes), 2000),
+        reply_deadline_s=2.0,
+        frame_length_max_bytes=4096,
+        connections_max=10,
+    )
+
+
+@pytest.fixture
+def ends() -> Iterator[tuple[socket.socket, socket.socket]]:
+    ours, theirs = socket.socketpair()
+    ours.setblocking(False)
+    theirs.setblocking(False)
+    with theirs:
+        yield ours, theirs
+    ours.close()
+
+
+def drain(sock: socket.socket) -> bytes:
+    received = b""
+    while True:
+        try:
+            data = sock.recv(1 << 20)
+        except BlockingIOError:
+            return received
+        if not data:
+            return received
+        received += data
+
+
+async def test_one_byte_taken_is_sent_and_the_rest_follows(
+    link: Link, ends: tuple[socket.socket, socket.socket], autojump_clock: trio.testing.MockClock
+) -> None:
+    """The kernel takes part of the first reply: that one is sent, whole in the end; the second one goes void."""
+    ours, theirs = ends
+    voided: list[str] = []
+    desk = AnswerDesk(void=lambda answer: voided.append(answer.key))
+    line = Line(link, ours, set())
+    first, second = (
+        desk.open_answer(key, "acc", number, "test") for number, key in enumerate(("first", "second"), 1)
+    )
+    for answer, data in ((first, b"1" * BIG), (second, b"2" * 10)):
+        desk.expect(line, data, arrived=trio.current_time(), deadline_s=2.0, answer=answer).release()
+    line.flush()
+    assert desk.joined("first") is None
+    await trio.sleep(3)
+    desk.sweep(trio.current_time())
+    received = b""
+    while chunk := drain(theirs):
+        received += chunk
+        line.flush()
+    assert (voided, received == b"1" * BIG, line.owed) == (["second"], True, 0)
+
+
+async def test_replies_that_are_ready_together_leave_in_one_send(
+    link: Link, ends: tuple[socket.socket, socket.socket]
+) -> None:
+    """Three replies, one flush, one piece at the other end."""
+    ours, theirs = ends
+    desk = AnswerDesk(void=lambda _answer: None)
+    line = Line(link, ours, set())
+    for data in (b"one", b"two", b"three"):
+        desk.expect(line, data, arrived=trio.current_time(), deadline_s=2.0).release()
+    line.flush()
+    assert theirs.recv(100) == b"onetwothree"
+
+
+async def test_a_broken_connection_sends_nothing_and_voids_later(
+    link: Link, ends: tuple[socket.socket, socket.socket]
+) -> None:
+    """The peer is gone when the reply is ready: the line closes, and the answer waits for its deadline."""
+    ours, theirs = ends
+    voided: list[Answer] = []
+    desk = AnswerDesk(void=voided.append)
+    line = Line(link, ours, set())
+    theirs.close()
+    answer = desk.open_answer("key", "acc", 1, "test")
+    arrived = trio.current_time()
+    reply = desk.expect(line, b"reply", arrived=arrived, deadline_s=2.0, answer=answer)
+    reply.release()
+    line.flush()
+    before = list(voided)
+    desk.sweep(arrived + 2.0)
+    assert (line.closed, before, voided, desk.outstanding) == (True, [], [answer], 0)

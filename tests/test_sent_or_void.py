@@ -1,0 +1,455 @@
+"""P1 and P2 at the desk: what leaves, when, and what becomes of an approval whose answer did not.
+
+The whole path from frame to reply runs here, on the memory journal (which can stall) and on trio's mock clock; only the
+socket is a stand-in, because what matters is the step in which a byte is handed over.
+"""
+
+from collections.abc import AsyncIterator
+
+import pytest
+import trio
+from iso8583.specs import default_ascii
+
+import iso8583
+from authoriser.answers import PendingReply
+from authoriser.clock import LedgerClock
+from authoriser.journal import Fenced
+from authoriser.journal.memory import MemoryJournal, MemoryLog
+from authoriser.ledger.commands import CreditAccount, IssueCard, OpenAccount
+from authoriser.ledger.digest import problems
+from authoriser.ledger.records import Audit
+from authoriser.link import Link
+from authoriser.owner import ShardOwner, take_shard
+from authoriser.pipeline import Pipeline
+from authoriser.server import policy_of
+from authoriser.snapshots.memory import MemorySnapshots
+from authoriser.telemetry.metrics import Counters
+from authoriser.translate import Tokens
+from isowire import FRAMINGS, Codec, load_dialect
+from rules import CardState
+
+Clock = trio.testing.MockClock
+PAN = "4000000000001232"
+DEADLINE_S = 2.0
+BIN2 = FRAMINGS["bin2"]
+
+
+class FakeLine:
+    """A line whose kernel takes `room` bytes; what it took is in `taken`."""
+
+    def __init__(self, link: Link) -> None:
+        self.link = link
+        self.reader = link.framing.reader(link.frame_length_max_bytes)
+        self.signed_on = True
+        self.lost_framing = False
+        self.closed = False
+        self.keepalives = 0
+        self.owed = 0
+        self.full = False
+        self.taken: list[dict[str, str]] = []
+        self._ready: list[PendingReply] = []
+
+    def take(self, reply: PendingReply) -> None:
+        if not self.closed:
+            self._ready.append(reply)
+
+    def resolved(self) -> None:
+        self.owed -= 1
+
+    def flush(self) -> None:
+        if self.full or self.closed:
+            return
+        now = trio.current_time()
+        ready, self._ready = self._ready, []
+        for reply in ready:
+            if reply.sendable(now):
+                self.taken.append(iso8583.decode(reply.data[2:], default_ascii)[0])
+                reply.sent(now)
+
+
+class Bench:
+    """An owner, a pipeline and a journal that can stall, with one card holding 100.00 EUR."""
+
+    def __init__(self, log: MemoryLog | None = None) -> None:
+        self.journal = MemoryJournal(log)
+        self.counters = Counters()
+        dialect = load_dialect("iso87-ascii")
+        self.link = Link(
+            name="test",
+            network="test",
+            listen=("127.0.0.1", 0),
+            dialect=dialect,
+            codec=Codec(dialect),
+            framing=BIN2,
+            policy=policy_of(dict(dialect.response_codes), 2000),
+            reply_deadline_s=DEADLINE_S,
+            frame_length_max_bytes=4096,
+            connections_max=10,
+        )
+        self.lines: list[FakeLine] = []
+
+    async def start(self, nursery: trio.Nursery) -> "Bench":
+        self.owner: ShardOwner = await take_shard(
+            shard=0,
+            journal=self.journal,
+            snapshots=MemorySnapshots(),
+            policies={"test": self.link.policy},
+            clock=LedgerClock(
+                wall_ms=lambda: 1_800_000_000_000 + int(trio.current_time() * 1000),
+                monotonic_ms=lambda: int(trio.current_time() * 1000),
+            ),
+        )
+        await nursery.start(self.owner.run)
+        self.owner.after_commit(lambda: [line.flush() for line in self.lines])  # type: ignore[arg-type, return-value]
+        self.pipeline = Pipeline(
+            link=self.link,
+            owner=self.owner,
+            tokens=Tokens(str.encode),
+            exception_secret=b"secret",
+            counters=self.counters,
+        )
+        return self
+
+    async def open_card(self) -> None:
+        def audit(key: str) -> Audit:
+            return Audit(key, "test", 0, "test", key, 1 << 60)
+
+        policy = self.link.policy
+        self.owner.execute(OpenAccount("acc", "978", 0, "UTC", audit("1")), policy)
+        self.owner.execute(CreditAccount("acc", 10_000, audit("2")), policy)
+        self.owner.execute(
+            IssueCard(
+                "acc", "card_1", PAN.encode(), 1, PAN[-4:], "4912", 1 << 60, CardState.ACTIVE, audit("3")
+            ),
+            policy,
+        )
+        await self.owner.settle()
+
+    def line(self) -> FakeLine:
+        line = FakeLine(self.link)
+        self.lines.append(line)
+        return line
+
+    def send(self, line: FakeLine, mti: str = "0100", **changed: str) -> None:
+        self.pipeline.on_bytes(line, BIN2.wrap(message(mti, **changed)))  # type: ignore[arg-type]
+
+    @property
+    def held(self) -> int:
+        return self.owner.state.accounts["acc"].held_minor
+
+
+def message(mti: str, **changed: str) -> bytes:
+    fields = {
+        "t": mti,
+        "2": PAN,
+        "3": "000000",
+        "4": "000000002500",
+        "7": "1123010203",
+        "11": "000001",
+        "32": "123456",
+        "37": "632701000001",
+        "49": "978",
+    } | {name.removeprefix("f"): value for name, value in changed.items()}
+    return bytes(iso8583.encode(fields, default_ascii)[0])
+
+
+def codes(line: FakeLine) -> list[tuple[str, str, str]]:
+    return [(reply["t"], reply["39"], reply.get("38", "")) for reply in line.taken]
+
+
+@pytest.fixture
+async def bench(nursery: trio.Nursery, autojump_clock: Clock) -> AsyncIterator[Bench]:
+    made = await Bench().start(nursery)
+    await made.open_card()
+    yield made
+    assert problems(made.owner.state) == []
+    nursery.cancel_scope.cancel()
+
+
+async def settled(bench: Bench) -> None:
+    await bench.owner.commit.barrier()
+
+
+async def test_an_approval_leaves_once_its_record_is_durable(bench: Bench, autojump_clock: Clock) -> None:
+    """Nothing leaves while the journal stalls; the reply leaves as soon as it has the record (P1)."""
+    line = bench.line()
+    bench.journal.stall()
+    bench.send(line)
+    await trio.sleep(1)
+    before = codes(line)
+    bench.journal.resume()
+    await settled(bench)
+    assert (before, [code[:2] for code in codes(line)], bench.held) == ([], [("0110", "00")], 2500)
+
+
+async def test_an_answer_that_did_not_leave_in_time_is_void(bench: Bench, autojump_clock: Clock) -> None:
+    """The journal stalls past the deadline: silence, the hold is released, and a late repeat is refused (P2)."""
+    line = bench.line()
+    bench.journal.stall()
+    bench.send(line)
+    await trio.sleep(DEADLINE_S + 0.1)
+    assert bench.held == 0
+    bench.journal.resume()
+    await settled(bench)
+    assert codes(line) == []
+    bench.send(line, "0101")
+    await settled(bench)
+    assert codes(line) == [("0110", "68", "")]
+    assert [bench.owner.desk.outstanding, bench.held] == [0, 0]
+
+
+async def test_a_repeat_joins_its_original_and_both_get_the_same_answer(
+    bench: Bench, autojump_clock: Clock
+) -> None:
+    """A repeat in flight, on another line, moves no money and is answered like the first (P3)."""
+    first, second = bench.line(), bench.line()
+    bench.journal.stall()
+    bench.send(first)
+    await trio.sleep(0.5)
+    bench.send(second, "0101")
+    bench.journal.resume()
+    await settled(bench)
+    assert codes(first) == codes(second)
+    assert (codes(first)[0][:2], bench.held, bench.counters.counts["repeats_joined"]) == (
+        ("0110", "00"),
+        2500,
+        1,
+    )
+
+
+async def test_a_joined_repeat_keeps_the_answer_alive_past_the_first_deadline(
+    bench: Bench, autojump_clock: Clock
+) -> None:
+    """The first waiter falls silent at its deadline; the repeat, in time, gets the approval, nothing is void."""
+    first, second = bench.line(), bench.line()
+    bench.journal.stall()
+    bench.send(first)
+    await trio.sleep(1.5)
+    bench.send(second, "0101")
+    await trio.sleep(1.0)
+    held_between = bench.held
+    bench.journal.resume()
+    await settled(bench)
+    assert (codes(first), codes(second)[0][:2], held_between, bench.held) == ([], ("0110", "00"), 2500, 2500)
+
+
+async def test_the_answer_is_void_when_the_last_of_its_waiters_is_late(
+    bench: Bench, autojump_clock: Clock
+) -> None:
+    """Original and repeat both miss their deadlines: one void, one hold released, silence for both."""
+    first, second = bench.line(), bench.line()
+    bench.journal.stall()
+    bench.send(first)
+    await trio.sleep(1.5)
+    bench.send(second, "0101")
+    await trio.sleep(1.9)
+    assert bench.held == 2500
+    await trio.sleep(0.2)
+    assert bench.held == 0
+    bench.journal.resume()
+    await settled(bench)
+    assert (codes(first), codes(second)) == ([], [])
+
+
+async def test_sent_to_one_waiter_is_sent_for_all(bench: Bench, autojump_clock: Clock) -> None:
+    """The original's answer left; a joined repeat whose line is stuck falls silent, and the hold stays."""
+    first, second = bench.line(), bench.line()
+    second.full = True
+    bench.journal.stall()
+    bench.send(first)
+    bench.send(second, "0101")
+    bench.journal.resume()
+    await settled(bench)
+    await trio.sleep(DEADLINE_S + 0.1)
+    assert (codes(first)[0][:2], codes(second), bench.held) == (("0110", "00"), [], 2500)
+
+
+async def test_a_lost_connection_voids_at_the_deadline_and_not_before(
+    bench: Bench, autojump_clock: Clock
+) -> None:
+    """The line breaks before its reply: the hold stays while a repeat may still come, then it is released."""
+    line = bench.line()
+    bench.journal.stall()
+    bench.send(line)
+    line.closed = True
+    bench.journal.resume()
+    await settled(bench)
+    held_before = bench.held
+    await trio.sleep(DEADLINE_S + 0.1)
+    assert (held_before, bench.held) == (2500, 0)
+
+
+async def test_a_repeat_after_a_disconnect_takes_over_the_answer(bench: Bench, autojump_clock: Clock) -> None:
+    """The network redials and repeats in time: it gets the approval, and the hold stays for good."""
+    line = bench.line()
+    bench.journal.stall()
+    bench.send(line)
+    line.closed = True
+    bench.journal.resume()
+    await settled(bench)
+    again = bench.line()
+    bench.send(again, "0101")
+    await settled(bench)
+    await trio.sleep(10)
+    assert (codes(again)[0][:2], bench.held) == (("0110", "00"), 2500)
+
+
+async def test_a_slow_reader_is_voided_though_the_journal_is_quick(
+    bench: Bench, autojump_clock: Clock
+) -> None:
+    """Durable, ready, but the kernel takes nothing until the deadline: void, and it does not leave afterwards."""
+    line = bench.line()
+    line.full = True
+    bench.send(line)
+    await trio.sleep(DEADLINE_S + 0.1)
+    line.full = False
+    line.flush()
+    assert (codes(line), bench.held) == ([], 0)
+
+
+async def test_at_the_deadline_itself_the_answer_is_void(bench: Bench, autojump_clock: Clock) -> None:
+    """A batch that becomes durable in the very instant of the deadline sends nothing: one choice, made once."""
+    line = bench.line()
+    line.full = True
+    bench.send(line)
+    await settled(bench)
+    await trio.sleep_until(trio.current_time() + DEADLINE_S)
+    line.full = False
+    line.flush()
+    await settled(bench)
+    assert (codes(line), bench.held) == ([], 0)
+
+
+async def test_a_decline_that_is_late_is_silence_and_stays_a_decline(
+    bench: Bench, autojump_clock: Clock
+) -> None:
+    """There is nothing to void in a decline: the repeat gets the same one."""
+    line = bench.line()
+    bench.journal.stall()
+    bench.send(line, f4="000000999999")
+    await trio.sleep(DEADLINE_S + 0.1)
+    bench.journal.resume()
+    await settled(bench)
+    silent = codes(line)
+    bench.send(line, "0101", f4="000000999999")
+    await settled(bench)
+    assert (silent, codes(line), bench.counters.counts["voids"]) == ([], [("0110", "51", "")], 0)
+
+
+async def test_a_late_reversal_answer_is_silence_and_the_reversal_stands(
+    bench: Bench, autojump_clock: Clock
+) -> None:
+    """Reversals are never voided: the hold is released, and the repeat 0401 is acknowledged."""
+    line = bench.line()
+    bench.send(line)
+    await settled(bench)
+    bench.journal.stall()
+    bench.send(line, "0400", f11="000002")
+    await trio.sleep(DEADLINE_S + 0.1)
+    bench.journal.resume()
+    await settled(bench)
+    answered = codes(line)
+    bench.send(line, "0401", f11="000002", f37="632701000001")
+    await settled(bench)
+    assert (len(answered), [code[0] for code in codes(line)]) == (1, ["0110", "0410"])
+
+
+async def test_a_void_does_not_touch_what_a_reversal_released(bench: Bench, autojump_clock: Clock) -> None:
+    """The network reversed while our answer was stuck: the deadline then finds nothing to release."""
+    line, other = bench.line(), bench.line()
+    line.full = True
+    bench.send(line)
+    reference = "0100" + "000001" + "1123010203" + "00000123456" + "0" * 11
+    bench.send(other, "0400", f11="000002", f90=reference)
+    await settled(bench)
+    await trio.sleep(DEADLINE_S + 0.1)
+    assert (codes(other), bench.held) == ([("0410", "00", "")], 0)
+    assert bench.owner.state.accounts["acc"].held_minor == 0
+
+
+async def test_every_answer_waits_for_what_was_applied_before_it(bench: Bench, autojump_clock: Clock) -> None:
+    """A repeat of a durable answer, a decline and a format error all wait while an append is stalled."""
+    line = bench.line()
+    bench.send(line)
+    await settled(bench)
+    bench.journal.stall()
+    bench.send(line, "0101")
+    bench.send(line, f11="000003", f4="000000999999")
+    bench.send(line, f11="000004", f7="9923010203")
+    await trio.sleep(1)
+    stalled = len(codes(line))
+    bench.journal.resume()
+    await settled(bench)
+    assert (stalled, [code[1] for code in codes(line)]) == (1, ["00", "00", "51", "30"])
+
+
+async def test_beyond_the_bound_nothing_is_decided(
+    bench: Bench, autojump_clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Requests get 91 at once, reversals silence, and no record is made."""
+    monkeypatch.setattr("authoriser.journal.group_commit.PENDING_RECORDS_MAX", 1)
+    line = bench.line()
+    bench.journal.stall()
+    bench.send(line)
+    await trio.sleep(0.1)
+    bench.send(line, f11="000002")
+    record_no = bench.owner.state.record_no
+    bench.send(line, f11="000003")
+    bench.send(line, "0400", f11="000004")
+    assert (codes(line), bench.owner.state.record_no) == ([("0110", "91", "")], record_no)
+    bench.journal.resume()
+
+
+async def test_an_acknowledged_change_comes_after_every_older_reply(
+    bench: Bench, autojump_clock: Clock
+) -> None:
+    """`settle`, which acknowledgements wait for, returns when an older stuck reply was sent or dropped."""
+    line = bench.line()
+    line.full = True
+    bench.send(line)
+    began = trio.current_time()
+    await bench.owner.settle()
+    assert trio.current_time() - began == pytest.approx(DEADLINE_S, abs=0.01)
+    line.full = False
+    line.flush()
+    assert codes(line) == []
+
+
+async def test_after_a_crash_the_holds_in_question_are_marked_and_stay(
+    nursery: trio.Nursery, autojump_clock: Clock
+) -> None:
+    """A crash with one old and one fresh hold: the fresh one is `answer_unknown`, both stay, a repeat is approved."""
+    log = MemoryLog()
+    async with trio.open_nursery() as life:
+        before = await Bench(log).start(life)
+        await before.open_card()
+        line = before.line()
+        before.send(line)
+        await settled(before)
+        await trio.sleep(60)
+        line.full = True
+        before.send(line, f11="000002")
+        await settled(before)
+        life.cancel_scope.cancel()
+    after = await Bench(log).start(nursery)
+    holds = after.owner.state.accounts["acc"].holds.values()
+    line = after.line()
+    after.send(line, "0101", f11="000002")
+    await settled(after)
+    await trio.sleep(60)
+    assert [hold.answer_unknown for hold in holds] == [False, True]
+    assert (codes(line)[0][:2], after.held) == (("0110", "00"), 5000)
+    nursery.cancel_scope.cancel()
+
+
+async def test_a_fenced_owner_is_mute(autojump_clock: Clock) -> None:
+    """Another process took the slot: the owner ends, and what it had decided never leaves (P7)."""
+    lines: list[FakeLine] = []
+    with pytest.RaisesGroup(Fenced, flatten_subgroups=True):
+        async with trio.open_nursery() as life:
+            bench = await Bench().start(life)
+            await bench.open_card()
+            lines.append(bench.line())
+            bench.journal.log.batches.append(b"somebody else's")
+            bench.send(lines[0])
+    assert codes(lines[0]) == []
