@@ -1,0 +1,342 @@
+"""The load, as a process of its own: `python -m benchmarks.load JSON` runs one phase and prints one JSON object.
+
+Owns three phases. `check`: a few hundred messages through the simulator's full checks. `closed`: connections that keep
+a window of requests open, which shows what the server can do. `open`: requests that leave when they are due, which
+shows how long one waits. Requests are patched templates and replies are sliced (some 4 µs a message, measured with
+the server left out); every reply is still matched by STAN and DE37 and must approve.
+"""
+
+import sys
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+import trio
+from msgspec import Struct
+
+from benchmarks.process import cpu_seconds
+from isowire.framing import FRAMINGS
+from simulator import messages
+from simulator.cards import read_cards
+from simulator.checks import answer_of, check_reply
+from simulator.errors import SimulatorError
+from simulator.messages import STAN_MAX
+from simulator.network import Line, dialler
+from simulator.openloop import Schedule, drive
+from simulator.shop import Mix, Shop
+from simulator.tally import Latencies, Latency
+from simulator.templates import ReplyReader, Template
+
+RECEIVE_BYTES = 65_536
+DRAIN_S = 10.0
+"""How long the end of a phase waits for open replies."""
+CHECKED = 300
+"""Messages of the check phase: payments, verifications, repeats, reversals."""
+FRAMING = FRAMINGS["bin2"]
+PAYMENTS = Mix(verification=0, foreign=0, repeat=0, reversal=0, reversal_advice=0)
+
+
+class Target(Struct, frozen=True):
+    """What every phase is run against."""
+
+    port: int
+    server_pid: int
+    cards: str
+
+
+class Check(Struct, frozen=True, tag="check"):
+    target: Target
+    seed: int
+
+
+class Closed(Struct, frozen=True, tag="closed"):
+    target: Target
+    seed: int
+    seconds: float
+    warm_up_s: float
+    connections: int
+    window: int
+    """Requests open on each connection."""
+
+
+class Open(Struct, frozen=True, tag="open"):
+    target: Target
+    seed: int
+    seconds: float
+    rate_per_s: float
+    connections: int
+
+
+Phase = Check | Closed | Open
+
+
+class Checked(Struct, frozen=True):
+    """One pair of messages as they were on the wire, for pyiso8583 to be timed with. Test cards only."""
+
+    messages: int
+    request_hex: str
+    reply_hex: str
+
+
+class Measured(Struct, frozen=True):
+    """One phase."""
+
+    seconds: float
+    """First to last counted: from the end of the warm-up, or the first due, to the end or the last reply."""
+    sent: int
+    answered: int
+    """Within `seconds`."""
+    unanswered: int
+    latency: Latency
+    """Closed: from when it was sent. Open: from when it was due."""
+    lateness: Latency | None
+    """Of the generator itself: sent after due. None where nothing is due."""
+    server_user_s: float
+    server_system_s: float
+    load_cpu_s: float
+
+
+class WrongReplyError(Exception):
+    """A reply was not the one that was due: nothing measured counts."""
+
+
+class Till:
+    """Makes requests and takes replies for all connections of a phase."""
+
+    def __init__(self, cards_file: str, seed: int) -> None:
+        cards = read_cards(Path(cards_file))
+        shop = Shop(cards, PAYMENTS, seed=seed)
+        moment = datetime.now(UTC)
+        self._templates = [Template.of(shop.next(moment).fields) for _ in cards]
+        self._number = 0
+        self._second = 0
+        self._moment = b""
+        self._reference_prefix = b""
+        self._reader = ReplyReader()
+        self.open: dict[bytes, tuple[float, bytes]] = {}
+        """STAN -> since when, DE37."""
+        self.latencies = Latencies()
+        self.answered = 0
+        self.finishing = False
+        """No more requests will be made."""
+        self.finished = trio.Event()
+        """Set when it is finishing and nothing is open."""
+
+    def request(self, since_s: float) -> bytes:
+        """The next request's frame; its latency counts from `since_s`."""
+        if (second := int(time.time())) != self._second:
+            at = datetime.fromtimestamp(second, UTC)
+            self._second = second
+            self._moment = messages.transmission(at).encode()
+            self._reference_prefix = messages.retrieval_reference(at, "").encode()
+        self._number += 1
+        stan = b"%06d" % (self._number % STAN_MAX + 1)
+        self.open[stan] = (since_s, self._reference_prefix + stan)
+        template = self._templates[self._number % len(self._templates)]
+        return FRAMING.wrap(template.fill(self._moment, stan, self._reference_prefix))
+
+    def take(self, payload: bytes, now_s: float) -> None:
+        """Raises WrongReplyError for anything but the approval of an open request."""
+        glance = self._reader.read(payload)
+        since_s, reference = self.open.pop(glance.stan, (0.0, b""))
+        if (glance.mti, glance.response_code, glance.reference) != (b"0110", b"00", reference):
+            raise WrongReplyError(
+                f"{glance.mti.decode()} STAN {glance.stan.decode()} DE37 {glance.reference.decode()} "
+                f"DE39 {glance.response_code.decode()}; 0110 with DE37 {reference.decode()} and DE39 00 was due"
+            )
+        self.answered += 1
+        self.latencies.record(now_s - since_s)
+        if self.finishing and not self.open:
+            self.finished.set()
+
+    async def finish(self) -> None:
+        """Wait for what is open, DRAIN_S at most."""
+        self.finishing = True
+        if self.open:
+            with trio.move_on_after(DRAIN_S):
+                await self.finished.wait()
+
+
+async def closed(phase: Closed) -> Measured:
+    """Throughput: every reply makes room for one more request on its connection."""
+    till = Till(phase.target.cards, phase.seed)
+
+    async def line(stream: trio.SocketStream) -> None:
+        reader = FRAMING.reader(4096)
+        now_s = trio.current_time()
+        await stream.send_all(b"".join(till.request(now_s) for _ in range(phase.window)))
+        waiting = phase.window
+        while waiting:
+            data = await stream.receive_some(RECEIVE_BYTES)
+            if not data:
+                raise WrongReplyError("the server closed a connection")
+            now_s = trio.current_time()
+            frames = reader.feed(bytes(data))
+            for frame in frames:
+                till.take(frame, now_s)
+            waiting -= len(frames)
+            if frames and not till.finishing:
+                await stream.send_all(b"".join(till.request(now_s) for _ in frames))
+                waiting += len(frames)
+
+    async with trio.open_nursery() as nursery:
+        streams = [
+            await trio.open_tcp_stream("127.0.0.1", phase.target.port) for _ in range(phase.connections)
+        ]
+        for stream in streams:
+            nursery.start_soon(line, stream)
+        await trio.sleep(phase.warm_up_s)
+        till.latencies, answered = Latencies(), till.answered
+        gauge = Gauge(phase.target.server_pid)
+        await trio.sleep(phase.seconds)
+        user_s, system_s, load_s, took_s = gauge.read()
+        answered = till.answered - answered
+        latency = till.latencies.summary()
+        await till.finish()
+        nursery.cancel_scope.cancel()
+    return Measured(
+        seconds=took_s,
+        sent=answered,
+        answered=answered,
+        unanswered=len(till.open),
+        latency=_some(latency),
+        lateness=None,
+        server_user_s=user_s,
+        server_system_s=system_s,
+        load_cpu_s=load_s,
+    )
+
+
+async def open_loop(phase: Open) -> Measured:
+    """Latency: evenly spaced over the connections in turn, whatever was answered."""
+    till = Till(phase.target.cards, phase.seed)
+    lateness = Latencies()
+    outbound: list[list[bytes]] = [[] for _ in range(phase.connections)]
+    wake = [trio.Event() for _ in range(phase.connections)]
+    last_answer_s = 0.0
+
+    def put(number: int, due_s: float) -> None:
+        lateness.record(trio.current_time() - due_s)
+        line = number % phase.connections
+        outbound[line].append(till.request(due_s))
+        wake[line].set()
+
+    async def write(line: int, stream: trio.SocketStream) -> None:
+        while True:
+            await wake[line].wait()
+            wake[line] = trio.Event()
+            data = b"".join(outbound[line])
+            outbound[line].clear()
+            await stream.send_all(data)
+
+    async def read(stream: trio.SocketStream) -> None:
+        nonlocal last_answer_s
+        reader = FRAMING.reader(4096)
+        while data := await stream.receive_some(RECEIVE_BYTES):
+            last_answer_s = trio.current_time()
+            for frame in reader.feed(bytes(data)):
+                till.take(frame, last_answer_s)
+        raise WrongReplyError("the server closed a connection")
+
+    async with trio.open_nursery() as nursery:
+        for line in range(phase.connections):
+            stream = await trio.open_tcp_stream("127.0.0.1", phase.target.port)
+            nursery.start_soon(write, line, stream)
+            nursery.start_soon(read, stream)
+        gauge = Gauge(phase.target.server_pid)
+        start_s = trio.current_time() + 0.01
+        count = round(phase.rate_per_s * phase.seconds)
+        await drive(Schedule(start_s, phase.rate_per_s, count), put, spin=True)
+        await till.finish()
+        user_s, system_s, load_s, _ = gauge.read()
+        nursery.cancel_scope.cancel()
+    return Measured(
+        seconds=max(last_answer_s - start_s, 1e-9),
+        sent=count,
+        answered=till.answered,
+        unanswered=len(till.open),
+        latency=_some(till.latencies.summary()),
+        lateness=lateness.summary(),
+        server_user_s=user_s,
+        server_system_s=system_s,
+        load_cpu_s=load_s,
+    )
+
+
+async def check(phase: Check) -> Checked:
+    """Every answer of a small mix held against every rule of the network. Raises WrongReplyError."""
+    shop = Shop(
+        read_cards(Path(phase.target.cards)),
+        Mix(verification=10, foreign=5, repeat=10, reversal=10, reversal_advice=5),
+        seed=phase.seed,
+    )
+    sample: tuple[bytes, bytes] | None = None
+    async with trio.open_nursery() as nursery:
+        line = Line(await dialler("127.0.0.1", phase.target.port)(), FRAMING)
+        nursery.start_soon(line.run)
+        await line.manage(messages.SIGN_ON, stan=shop.next_stan(), at=datetime.now(UTC), patience_s=DRAIN_S)
+        for _ in range(CHECKED):
+            planned = shop.next(datetime.now(UTC))
+            reply = await line.ask(planned.fields, patience_s=DRAIN_S)
+            wrong = check_reply(planned.fields, reply, planned.earlier)
+            if wrong:
+                raise WrongReplyError("; ".join(str(each) for each in wrong))
+            if planned.fields["t"] == "0100" and reply["39"] == "00":
+                sample = (messages.encode(planned.fields), messages.encode(reply))
+            shop.learn(planned, answer_of(reply))
+        await line.close()
+    if sample is None:
+        raise WrongReplyError(f"none of {CHECKED} messages was approved")
+    return Checked(CHECKED, sample[0].hex(), sample[1].hex())
+
+
+class Gauge:
+    """CPU of the server and of this process from now on."""
+
+    def __init__(self, server_pid: int) -> None:
+        self._pid = server_pid
+        self._server = cpu_seconds(server_pid)
+        self._load_s = time.process_time()
+        self._started_s = time.perf_counter()
+
+    def read(self) -> tuple[float, float, float, float]:
+        """Server user, server system, load generator, and seconds gone by."""
+        user_s, system_s = cpu_seconds(self._pid)
+        return (
+            user_s - self._server[0],
+            system_s - self._server[1],
+            time.process_time() - self._load_s,
+            time.perf_counter() - self._started_s,
+        )
+
+
+def _some(latency: Latency | None) -> Latency:
+    if latency is None:
+        raise WrongReplyError("nothing was answered")
+    return latency
+
+
+async def run(phase: Phase) -> Checked | Measured:
+    """One phase. Raises WrongReplyError, bare or in groups."""
+    match phase:
+        case Check():
+            return await check(phase)
+        case Closed():
+            return await closed(phase)
+        case Open():
+            return await open_loop(phase)
+
+
+def main() -> None:
+    """The phase is the only argument, as JSON."""
+    phase = msgspec.json.decode(sys.argv[1], type=Check | Closed | Open)
+    try:
+        result = trio.run(run, phase)
+    except* (WrongReplyError, SimulatorError) as problems:
+        sys.exit("; ".join(str(each) for each in problems.exceptions))
+    sys.stdout.write(msgspec.json.encode(result).decode() + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,325 @@
+"""Throughput and latency of the real server: `python -m benchmarks.server [--quick] [--rate N] [--json]`.
+
+What the figures do not show:
+- A network. Everything is on loopback, on one machine; a real line adds its own round trip to each latency.
+- A server with a machine to itself. The load generator takes a core beside it: with two cores the server has one, with
+  one core both share it and the figures are too low.
+- A long run. A few seconds fill no disk and wear out no cache; accounts here have few holds.
+- A mixed load. All timed requests are purchases that are approved, the dearest ordinary case: each places a hold and
+  is made durable. Declines and repeats cost less.
+- Your disk. Every approval waits for a sync, so latency starts at what a sync costs; it is printed. On tmpfs a sync is
+  nothing, and the latencies mean nothing either.
+
+What is done: the real server is started as a process and cards are imported through its command. A small mix is checked
+answer by answer before anything is timed, and each timed reply must be the approval that is due. Throughput is a closed
+loop (connections that keep a window of requests open). Latency is an open loop at fixed rates, counted from when a
+request was due. The share of pyiso8583 is its decode of a 0100 and encode of the 0110 that answered it, timed between
+the throughput rounds, against the server's CPU time per message (user and system, /proc/PID/stat) in those rounds.
+"""
+
+import argparse
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+from iso8583.specs import default_ascii
+from msgspec import Struct
+from rich.console import Console
+from rich.table import Table
+
+import iso8583
+from benchmarks.load import Check, Checked, Closed, Measured, Open, Phase, Target
+from benchmarks.machine import Machine, look, platform_line
+from benchmarks.process import ServerProcess, ServerProcessError, wait_until_idle
+from simulator.cards import make_cards, write_cards
+
+Result = TypeVar("Result")
+
+CREDIT_MINOR = 1_000_000_000
+"""Every timed request is approved."""
+CODEC_ROUND = 300
+"""Messages decoded, then encoded, before the next turn: some 7 ms each."""
+CODEC_ROUNDS = 40
+
+
+class Setting(Struct, frozen=True):
+    """How much is measured."""
+
+    cards: int = 5_000
+    rounds: int = 3
+    """Of the closed loop."""
+    closed_s: float = 5.0
+    warm_up_s: float = 1.0
+    connections: int = 8
+    window: int = 32
+    open_s: float = 10.0
+    rates_per_s: tuple[float, ...] = (500, 2_000, 5_000)
+
+
+QUICK = Setting(cards=200, rounds=1, closed_s=1.0, warm_up_s=0.3, open_s=1.0, rates_per_s=(200, 500))
+
+
+class Codec(Struct, frozen=True):
+    """pyiso8583 on one pair of messages, microseconds, median of its rounds."""
+
+    decode_us: float
+    encode_us: float
+
+
+class AtRate(Struct, frozen=True):
+    rate_per_s: float
+    measured: Measured
+
+
+class Report(Struct, frozen=True):
+    """Everything, as `--json` prints it."""
+
+    machine: Machine
+    setting: Setting
+    checked: int
+    closed: list[Measured]
+    per_s: float
+    """Closed loop, median of the rounds."""
+    server_cpu_us: float
+    """Per message, closed loop, median of the rounds; user and system."""
+    server_system_us: float
+    """Of it in the kernel."""
+    codec: Codec
+    pyiso8583_share: float
+    """Of the server's CPU time per message, 0 to 1."""
+    pyiso8583_ceiling_per_s: float
+    """What one core would do if a message cost its decode and encode and nothing else."""
+    open: list[AtRate]
+
+
+def measure(setting: Setting, parent: Path, say: Console | None) -> Report:
+    """The whole run, in a directory of its own under `parent`, removed at the end. Raises ServerProcessError."""
+    home = Path(tempfile.mkdtemp(prefix=".benchmark-", dir=parent))
+    try:
+        machine = look(home)
+        cards = home / "cards.csv"
+        with cards.open("w", encoding="utf-8", newline="") as out:
+            write_cards(make_cards(setting.cards, credit_minor=CREDIT_MINOR), out)
+        with ServerProcess(home) as server:
+            _tell(say, f"importing {setting.cards:,} cards")
+            server.command("import", str(cards))
+            target = Target(server.port, server.pid, str(cards))
+            _tell(say, "checking answers")
+            checked = _load(Check(target, seed=1), Checked)
+            closed, codecs = [], []
+            for number in range(setting.rounds):
+                _tell(say, f"closed loop, round {number + 1} of {setting.rounds}")
+                closed.append(_load(_closed(setting, 2 + number, target), Measured))
+                wait_until_idle(server.pid)
+                codecs.append(time_codec(checked))
+            opened = []
+            for number, rate in enumerate(setting.rates_per_s):
+                _tell(say, f"open loop at {rate:g}/s")
+                wait_until_idle(server.pid)
+                phase = Open(
+                    target,
+                    seed=100 + number,
+                    seconds=setting.open_s,
+                    rate_per_s=rate,
+                    connections=setting.connections,
+                )
+                opened.append(AtRate(rate, _load(phase, Measured)))
+        return _report(machine, setting, checked, closed, codecs, opened)
+    finally:
+        shutil.rmtree(home, ignore_errors=True)
+
+
+def _closed(setting: Setting, seed: int, target: Target) -> Closed:
+    return Closed(
+        target,
+        seed=seed,
+        seconds=setting.closed_s,
+        warm_up_s=setting.warm_up_s,
+        connections=setting.connections,
+        window=setting.window,
+    )
+
+
+def _load(phase: Phase, kind: type[Result]) -> Result:
+    """One phase in a process of its own. Raises ServerProcessError with what it said."""
+    # DE7 counts seconds: the next phase's first request must not be a repeat of the last one's.
+    time.sleep(1.0)
+    command = [sys.executable, "-m", "benchmarks.load", msgspec.json.encode(phase).decode()]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise ServerProcessError(f"the load generator gave up: {done.stderr.strip()}")
+    return msgspec.json.decode(done.stdout, type=kind)
+
+
+def time_codec(checked: Checked) -> Codec:
+    """pyiso8583 decoding the request and encoding the reply that were on the wire, in turns."""
+    request, reply = bytes.fromhex(checked.request_hex), bytes.fromhex(checked.reply_hex)
+    fields = iso8583.decode(reply, default_ascii)[0]
+    if bytes(iso8583.encode(dict(fields), default_ascii)[0]) != reply:
+        raise ServerProcessError("pyiso8583 does not encode the reply to the bytes that came")
+    decodes, encodes = [], []
+    for _ in range(CODEC_ROUNDS):
+        started = time.perf_counter()
+        for _ in range(CODEC_ROUND):
+            iso8583.decode(request, default_ascii)
+        between = time.perf_counter()
+        for _ in range(CODEC_ROUND):
+            iso8583.encode(fields, default_ascii)
+        encodes.append(time.perf_counter() - between)
+        decodes.append(between - started)
+    per_us = 1e6 / CODEC_ROUND
+    return Codec(statistics.median(decodes) * per_us, statistics.median(encodes) * per_us)
+
+
+def _report(
+    machine: Machine,
+    setting: Setting,
+    checked: Checked,
+    closed: list[Measured],
+    codecs: list[Codec],
+    opened: list[AtRate],
+) -> Report:
+    codec = Codec(
+        statistics.median(each.decode_us for each in codecs),
+        statistics.median(each.encode_us for each in codecs),
+    )
+    codec_us = codec.decode_us + codec.encode_us
+    cpu_us = statistics.median(
+        (each.server_user_s + each.server_system_s) / each.answered * 1e6 for each in closed
+    )
+    return Report(
+        machine=machine,
+        setting=setting,
+        checked=checked.messages,
+        closed=closed,
+        per_s=statistics.median(each.answered / each.seconds for each in closed),
+        server_cpu_us=cpu_us,
+        server_system_us=statistics.median(each.server_system_s / each.answered * 1e6 for each in closed),
+        codec=codec,
+        pyiso8583_share=codec_us / cpu_us,
+        pyiso8583_ceiling_per_s=1e6 / codec_us,
+        open=opened,
+    )
+
+
+def show(report: Report, console: Console) -> None:
+    """Three tables of 80 columns."""
+    machine = report.machine
+    facts = Table(show_header=False, box=None)
+    libraries = ", ".join(f"{name} {number}" for name, number in machine.libraries.items())
+    for name, value in (
+        ("machine", f"{machine.cpu}, {machine.cores} cores, Linux {machine.kernel}"),
+        ("disk", f"{machine.filesystem}, 4 KiB and fdatasync {machine.sync_ms:.2f} ms (median)"),
+        ("before", f"load average {machine.load_average:.1f}"),
+        ("software", f"{machine.python}, SQLite {machine.sqlite}, {libraries}"),
+        ("commit", machine.commit),
+        ("checked", f"{report.checked} answers of a mix, then every timed one"),
+    ):
+        facts.add_row(name, value)
+    console.print(facts)
+
+    setting = report.setting
+    cost = Table(title="closed loop: what it can do", title_justify="left", width=80)
+    cost.add_column("", ratio=1)
+    cost.add_column("figure", justify="right")
+    lines = f"{setting.connections} connections, {setting.window} open requests each"
+    rounds = " ".join(f"{each.answered / each.seconds:,.0f}" for each in report.closed)
+    codec = report.codec
+    for name, figure in (
+        (f"approvals a second, durable, {lines}", f"{report.per_s:,.0f}"),
+        ("each round", rounds),
+        ("latency p50 / p99 of the last round", _pair(report.closed[-1])),
+        ("server CPU per message", f"{report.server_cpu_us:.1f} µs"),
+        ("  of it in the kernel", f"{report.server_system_us:.1f} µs"),
+        ("pyiso8583 decode + encode", f"{codec.decode_us:.1f} + {codec.encode_us:.1f} µs"),
+        ("pyiso8583's share of the server's CPU", f"{report.pyiso8583_share:.0%}"),
+        ("pyiso8583's ceiling on one core", f"{report.pyiso8583_ceiling_per_s:,.0f}/s"),
+    ):
+        cost.add_row(name, figure)
+    console.print(cost)
+
+    table = Table(title="open loop: latency from when it was due, ms", title_justify="left", width=80)
+    for name in ("rate", "answered", "p50", "p90", "p99", "p99.9", "max", "generator p99"):
+        table.add_column(name, justify="right")
+    for each in report.open:
+        latency, late = each.measured.latency, each.measured.lateness
+        table.add_row(
+            f"{each.rate_per_s:g}/s",
+            f"{each.measured.answered:,}",
+            *(f"{value:.2f}" for value in (latency.p50_ms, latency.p90_ms, latency.p99_ms)),
+            *(f"{value:.2f}" for value in (latency.p999_ms, latency.max_ms)),
+            f"{late.p99_ms:.2f}" if late else "-",
+        )
+    console.print(table)
+    console.print("What these do not show stands at the top of benchmarks/server.py.")
+
+
+def _pair(measured: Measured) -> str:
+    return f"{measured.latency.p50_ms:.1f} / {measured.latency.p99_ms:.1f} ms"
+
+
+def _tell(console: Console | None, what: str) -> None:
+    if console is not None:
+        console.print(f"[dim]{what} ...[/dim]")
+
+
+def _setting(arguments: argparse.Namespace) -> Setting:
+    setting = QUICK if arguments.quick else Setting()
+    changes: dict[str, object] = {}
+    if arguments.rate:
+        changes["rates_per_s"] = (*setting.rates_per_s[:2], *arguments.rate)
+    if arguments.seconds:
+        changes |= {"closed_s": arguments.seconds, "open_s": arguments.seconds}
+    for name in ("connections", "window", "cards"):
+        if getattr(arguments, name):
+            changes[name] = getattr(arguments, name)
+    return msgspec.structs.replace(setting, **changes)
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.server",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "--quick", action="store_true", help="a few seconds: shows that it works, not how fast"
+    )
+    parser.add_argument("--json", action="store_true", help="print the report as JSON")
+    parser.add_argument("--versions", action="store_true", help="print versions and commit, measure nothing")
+    parser.add_argument("--rate", type=float, action="append", help="an open-loop rate, beside 500 and 2000")
+    parser.add_argument("--seconds", type=float, help="of each closed round and each open rate")
+    parser.add_argument("--connections", type=int)
+    parser.add_argument("--window", type=int, help="open requests on each connection, closed loop")
+    parser.add_argument("--cards", type=int)
+    parser.add_argument(
+        "--dir", type=Path, default=Path(), help="where the data directory is made for the while"
+    )
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Exit code 1 where an answer was wrong or the server did not start."""
+    arguments = _arguments()
+    if arguments.versions:
+        sys.stdout.write(platform_line() + "\n")
+        return
+    console = Console(width=80, highlight=False)
+    try:
+        report = measure(_setting(arguments), arguments.dir, None if arguments.json else console)
+    except ServerProcessError as problem:
+        sys.exit(f"nothing was measured: {problem}")
+    if arguments.json:
+        sys.stdout.write(msgspec.json.format(msgspec.json.encode(report)).decode() + "\n")
+    else:
+        show(report, console)
+
+
+if __name__ == "__main__":
+    main()
