@@ -252,12 +252,21 @@ def _link(document: object, where: str, given: Overrides, problems: list[Problem
 
 
 def _refuse_doubles(links: tuple[LinkConfig, ...], problems: list[Problem]) -> None:
+    wrong = {problem.where for problem in problems}  # their values are defaults that nobody asked for
+
+    def right(place: int, key: str) -> bool:
+        return f"links[{place}].{key}" not in wrong
+
     for later, link in enumerate(links):
         for earlier, other in enumerate(links[:later]):
-            if link.name == other.name:
+            if link.name == other.name and right(later, "name") and right(earlier, "name"):
                 text = f'"{link.name}" is the name of links[{earlier}] too; each link needs a name of its own'
                 problems.append(Problem(f"links[{later}].name", text))
-            if _same_address(link.listen, other.listen):
+            if (
+                _same_address(link.listen, other.listen)
+                and right(later, "listen")
+                and right(earlier, "listen")
+            ):
                 text = f'"{link.listen}" is taken by links[{earlier}]; each link needs an address of its own'
                 problems.append(Problem(f"links[{later}].listen", text))
 

@@ -64,22 +64,18 @@ def load_or_create_pan_key(path: Path) -> PanKey:
 def load_pan_key(path: Path) -> PanKey:
     """The key in the file. Raises FileNotFoundError, and KeyFileError for a file that should not be trusted."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        descriptor = os.open(
+            path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
+        )  # a pipe would wait for a writer
     except FileNotFoundError:
         raise
     except OSError as error:
         raise KeyFileError(f"the key file {path} can't be read: {error.strerror}") from None
-    with os.fdopen(descriptor, "rb") as file:
-        status = os.fstat(file.fileno())
-        if not stat.S_ISREG(status.st_mode):
-            raise KeyFileError(f"the key file {path} is not a regular file")
-        if status.st_mode & 0o077:
-            raise KeyFileError(
-                f"the key file {path} can be read by other users (mode {stat.S_IMODE(status.st_mode):04o}); "
-                f"make it yours alone: chmod 600 {path}"
-            )
-        _refuse_open_folder(path.parent)
-        text = file.read(4 * KEY_LENGTH_MAX_BYTES)
+    try:
+        _refuse_untrusted(path, os.fstat(descriptor).st_mode)
+        text = os.read(descriptor, 4 * KEY_LENGTH_MAX_BYTES)
+    finally:
+        os.close(descriptor)
     return PanKey(PAN_KEY_VERSION, _secret_in(text, path))
 
 
@@ -98,12 +94,19 @@ def _secret_in(text: bytes, path: Path) -> bytes:
     return secret
 
 
-def _refuse_open_folder(folder: Path) -> None:
-    mode = folder.stat().st_mode
-    if mode & stat.S_IWOTH and not mode & stat.S_ISVTX:
+def _refuse_untrusted(path: Path, mode: int) -> None:
+    if not stat.S_ISREG(mode):
+        raise KeyFileError(f"the key file {path} is not a regular file")
+    if mode & 0o077:
         raise KeyFileError(
-            f"any user can replace files in {folder}, so its key can't be trusted; take that right away: "
-            f"chmod o-w {folder}"
+            f"the key file {path} can be read by other users (mode {stat.S_IMODE(mode):04o}); "
+            f"make it yours alone: chmod 600 {path}"
+        )
+    folder_mode = path.parent.stat().st_mode
+    if folder_mode & stat.S_IWOTH and not folder_mode & stat.S_ISVTX:
+        raise KeyFileError(
+            f"any user can replace files in {path.parent}, so its key can't be trusted; take that right away: "
+            f"chmod o-w {path.parent}"
         )
 
 

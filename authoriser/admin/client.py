@@ -10,6 +10,7 @@ import errno
 import itertools
 import secrets
 import socket
+import string
 import time
 from pathlib import Path
 from types import TracebackType
@@ -27,6 +28,8 @@ LOST_CONNECTION_RETRIES = 3
 """A server that restarts is back within a few seconds, or something is wrong with it."""
 RETRY_PAUSE_S = 0.5
 RECEIVE_BYTES = 65_536
+KEY_LETTERS = 20
+"""94 bits: no two clients ever make the same."""
 
 
 class ClientError(Exception):
@@ -55,8 +58,8 @@ class AdminError(ClientError):
 
 
 def new_key() -> str:
-    """A key for one change, to be used again only for the same change."""
-    return f"cli-{secrets.token_hex(12)}"
+    """A key for one change, to be used again only for the same change. Letters only: none can pass for a number."""
+    return "cli-" + "".join(secrets.choice(string.ascii_lowercase) for _ in range(KEY_LETTERS))
 
 
 class AdminClient:

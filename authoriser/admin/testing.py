@@ -188,6 +188,8 @@ class AdminServerDouble:
     def __init__(self, path: Path, issuer: MemoryIssuer) -> None:
         self.issuer = issuer
         self.lose_answers = 0
+        self.hold_answers = False
+        """While true, changes are made and nothing is said."""
         self.lines: list[bytes] = []
         """Every line received, for tests of what is sent again."""
         double = self
@@ -221,7 +223,8 @@ class AdminServerDouble:
                 if self.lose_answers:
                     self.lose_answers -= 1
                     return
-                connection.sendall(answer)
+                if not self.hold_answers:
+                    connection.sendall(answer)
 
     def _answer(self, line: bytes) -> bytes:
         request_id = None

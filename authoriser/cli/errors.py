@@ -45,7 +45,7 @@ class OneLineErrors(TyperGroup):
     def main(
         self,
         args: Sequence[str] | None = None,
-        prog_name: str | None = None,
+        prog_name: str | None = None,  # noqa: ARG002 - its name in words is the same however it was started
         complete_var: str | None = None,
         standalone_mode: bool = True,  # noqa: FBT001, FBT002, ARG002 - typer's signature; it always stands alone
         windows_expand_args: bool = True,  # noqa: FBT001, FBT002
@@ -54,9 +54,7 @@ class OneLineErrors(TyperGroup):
         """Run, and exit with the command's code."""
         try:
             with quiet_on_closed_pipe():
-                code = super().main(
-                    args, prog_name or "authoriser", complete_var, False, windows_expand_args, **extra
-                )
+                code = super().main(args, "authoriser", complete_var, False, windows_expand_args, **extra)
         except Exception as error:  # noqa: BLE001 - the last place that can say it in a line
             sys.exit(report(error))
         sys.exit(code if isinstance(code, int) else 0)

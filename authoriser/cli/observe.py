@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -13,7 +14,7 @@ import msgspec
 import typer
 
 from authoriser.admin.protocol import EXCEPTIONS_LIST_MAX
-from authoriser.cli.errors import CommandError
+from authoriser.cli.errors import CommandError, quiet_on_closed_pipe
 from authoriser.cli.options import DATA_DEFAULT, DataOption, JsonOption, SocketOption, open_client
 from authoriser.cli.show import print_exceptions, print_json, print_line, print_status
 
@@ -53,9 +54,9 @@ def events(
     from_record: Annotated[
         int,
         typer.Option(
-            "--from", metavar="N", min=0, help="Start at journal record N.", show_default="the first"
+            "--from", metavar="N", min=1, help="Start at journal record N.", show_default="the first"
         ),
-    ] = 0,
+    ] = 1,
     *,
     follow: Annotated[
         bool, typer.Option("--follow", "-f", help="Go on as events come, until Ctrl-C.")
@@ -68,13 +69,11 @@ def events(
     from authoriser.events import read_events
 
     encoder = msgspec.json.Encoder()
-    try:
+    with quiet_on_closed_pipe(), contextlib.suppress(KeyboardInterrupt):
         for event in read_events(data, from_record, follow):
             sys.stdout.write(encoder.encode(event).decode() + "\n")
             if follow:
                 sys.stdout.flush()
-    except KeyboardInterrupt:
-        sys.stdout.flush()
 
 
 def verify(*, data: DataOption = DATA_DEFAULT, as_json: JsonOption = False) -> None:
