@@ -34,6 +34,7 @@ ALLOWED_KEYS: Final = frozenset(
         # what: a message, by names that carry no cardholder data
         "mti", "stan", "rrn", "acquirer", "mcc", "entry_mode", "processing_code", "country", "city", "merchant",
         "field", "expected", "offset", "length_bytes", "response_code", "reason", "kind", "detail", "approval_code",
+        "repeated",
         # whose: ids of ours, and the last four digits
         "account", "account_id", "card_id", "hold_id", "exception_id", "last_four", "actor", "method", "key",
         # how much and how many
