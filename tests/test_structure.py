@@ -1,0 +1,84 @@
+"""The house keeps its order: who imports whom, and whose `iso8583` it is."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import iso8583
+import isowire
+
+ROOT = Path(isowire.__file__).parents[2]
+OURS = {"authoriser", "rules", "simulator", "isowire", "demo", "benchmarks"}
+MAY_IMPORT = {
+    "iso8583/isowire": {"isowire"},
+    "rules": {"rules"},
+    "authoriser/ledger": {"authoriser.ledger", "rules"},
+    "authoriser/journal": {"authoriser.journal", "authoriser.ledger.records", "authoriser.limits"},
+    "authoriser": {"authoriser", "rules", "isowire"},
+    "simulator": {"simulator", "isowire"},
+}
+"""Folder -> the modules of ours (or beginnings of their names) that it may import."""
+
+
+def imported(path: Path) -> set[str]:
+    """Full names of every module of ours that the file imports, wherever in it the import stands."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module is not None:
+            names.add(node.module)
+    return {name for name in names if name.partition(".")[0] in OURS}
+
+
+@pytest.mark.parametrize("folder", MAY_IMPORT)
+def test_imports_go_one_way(folder: str) -> None:
+    """No file of the folder imports a module of ours that it must not know."""
+    allowed = MAY_IMPORT[folder]
+    files = list((ROOT / folder).rglob("*.py"))
+    wrong = {
+        f"{path.relative_to(ROOT)} imports {name}"
+        for path in files
+        for name in imported(path)
+        if not any(name == may or name.startswith(f"{may}.") for may in allowed)
+    }
+    assert files
+    assert wrong == set()
+
+
+def test_iso8583_is_pyiso8583() -> None:
+    """`import iso8583` finds pyiso8583's package, not the source root of that name (ADR 3)."""
+    assert iso8583.__file__ is not None
+    assert Path(iso8583.__file__).parent != ROOT / "iso8583"
+    assert hasattr(iso8583, "decode")
+    assert not (ROOT / "iso8583" / "__init__.py").exists()
+
+
+def test_every_module_says_what_it_owns() -> None:
+    """Each file of the packages opens with a docstring."""
+    folders = ("authoriser", "rules", "simulator", "iso8583/isowire")
+    bare = [
+        str(path.relative_to(ROOT))
+        for folder in folders
+        for path in (ROOT / folder).rglob("*.py")
+        if ast.get_docstring(ast.parse(path.read_text())) is None
+    ]
+    assert bare == []
+
+
+def test_files_and_functions_can_be_held_in_mind() -> None:
+    """No file over 500 lines, no function over 80."""
+    long: list[str] = []
+    for folder in ("authoriser", "rules", "simulator", "iso8583/isowire", "benchmarks", "demo"):
+        for path in (ROOT / folder).rglob("*.py"):
+            text = path.read_text()
+            if text.count("\n") > 500:
+                long.append(str(path.relative_to(ROOT)))
+            long += [
+                f"{path.relative_to(ROOT)}:{node.name}"
+                for node in ast.walk(ast.parse(text))
+                if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+                and (node.end_lineno or 0) - node.lineno > 80
+            ]
+    assert long == []
