@@ -247,7 +247,7 @@ async def open_loop(phase: Open) -> Measured:
         gauge = Gauge(phase.target.server_pid)
         start_s = trio.current_time() + 0.01
         count = round(phase.rate_per_s * phase.seconds)
-        await drive(Schedule(start_s, phase.rate_per_s, count), put, spin=True)
+        await drive(Schedule(start_s, phase.rate_per_s, count), put)
         await till.finish()
         user_s, system_s, load_s, _ = gauge.read()
         nursery.cancel_scope.cancel()
