@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 import trio
+import trio.testing
 from iso8583.specs import default_ascii
 
 import iso8583

@@ -24,7 +24,7 @@ class Policy(Struct, frozen=True):
     unknown_card_answers_max: int
 
 
-class AuthorisationRequest(Struct, frozen=True):
+class AuthorisationRequest(Struct, frozen=True, gc=False):
     """0100/0101. `token` is the PAN's HMAC, None where the number fails Luhn and cannot be anybody's."""
 
     particulars: Particulars
@@ -35,7 +35,7 @@ class AuthorisationRequest(Struct, frozen=True):
     stated_expiry: str
 
 
-class OriginalReference(Struct, frozen=True):
+class OriginalReference(Struct, frozen=True, gc=False):
     """What a reversal says of its original. A part it does not name is ""."""
 
     mti: str = ""
@@ -44,7 +44,7 @@ class OriginalReference(Struct, frozen=True):
     acquirer: str = ""
 
 
-class ReversalRequest(Struct, frozen=True):
+class ReversalRequest(Struct, frozen=True, gc=False):
     """0400/0401 and 0420/0421. `new_total_minor` is DE95, None for a full reversal."""
 
     particulars: Particulars
@@ -55,7 +55,7 @@ class ReversalRequest(Struct, frozen=True):
     new_total_minor: int | None
 
 
-class VoidAnswer(Struct, frozen=True):
+class VoidAnswer(Struct, frozen=True, gc=False):
     """No byte of this approval's answer left in time."""
 
     account_id: str
@@ -63,17 +63,17 @@ class VoidAnswer(Struct, frozen=True):
     hold_id: int
 
 
-class ExpireHold(Struct, frozen=True):
+class ExpireHold(Struct, frozen=True, gc=False):
     account_id: str
     hold_id: int
 
 
-class MarkAnswerUnknown(Struct, frozen=True):
+class MarkAnswerUnknown(Struct, frozen=True, gc=False):
     account_id: str
     hold_id: int
 
 
-class NoteException(Struct, frozen=True):
+class NoteException(Struct, frozen=True, gc=False):
     exception_id: str
     kind: str
     link: str
@@ -85,7 +85,7 @@ class NoteException(Struct, frozen=True):
     amount_minor: int
 
 
-class OpenAccount(Struct, frozen=True):
+class OpenAccount(Struct, frozen=True, gc=False):
     account_id: str
     currency: str
     credit_line_minor: int
@@ -93,7 +93,7 @@ class OpenAccount(Struct, frozen=True):
     audit: Audit
 
 
-class IssueCard(Struct, frozen=True):
+class IssueCard(Struct, frozen=True, gc=False):
     """`card_id` was drawn by the caller: nothing random happens in the ledger."""
 
     account_id: str
@@ -107,19 +107,19 @@ class IssueCard(Struct, frozen=True):
     audit: Audit
 
 
-class CreditAccount(Struct, frozen=True):
+class CreditAccount(Struct, frozen=True, gc=False):
     account_id: str
     amount_minor: int
     audit: Audit
 
 
-class ChangeCardState(Struct, frozen=True):
+class ChangeCardState(Struct, frozen=True, gc=False):
     card_id: str
     after: CardState
     audit: Audit
 
 
-class ImportRow(Struct, frozen=True):
+class ImportRow(Struct, frozen=True, gc=False):
     """One line of an import: account if new, card, and its funding, all or nothing."""
 
     account: OpenAccount
@@ -142,7 +142,7 @@ Command = (
 )
 
 
-class Reply(Struct, frozen=True):
+class Reply(Struct, frozen=True, gc=False):
     """What the network is told. `approval_code` is DE38, "" where there is none."""
 
     reason: Reason

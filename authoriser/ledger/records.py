@@ -11,7 +11,7 @@ from msgspec import Struct
 from rules import CardState, Reason
 
 
-class Particulars(Struct, frozen=True, array_like=True):
+class Particulars(Struct, frozen=True, array_like=True, gc=False):
     """What a message said that is worth keeping: enough to match it again and to tell the customer of it.
 
     `mti` has its repeat digit cleared. `acquirer` is DE32 without leading zeros. Absent fields are "".
@@ -36,7 +36,7 @@ class Particulars(Struct, frozen=True, array_like=True):
     country: str = ""
 
 
-class Audit(Struct, frozen=True, array_like=True):
+class Audit(Struct, frozen=True, array_like=True, gc=False):
     """Who changed something, and why. `key` is the client's own, so that a lost acknowledgement can be retried.
 
     `what` names the change (method and target): the same key for another change is refused.
@@ -51,7 +51,7 @@ class Audit(Struct, frozen=True, array_like=True):
     forget_ms: int
 
 
-class HoldPlaced(Struct, frozen=True, array_like=True):
+class HoldPlaced(Struct, frozen=True, array_like=True, gc=False):
     """The part of an approval that reduces available funds."""
 
     hold_id: int
@@ -59,7 +59,7 @@ class HoldPlaced(Struct, frozen=True, array_like=True):
     expires_ms: int
 
 
-class Tombstone(Struct, frozen=True, array_like=True):
+class Tombstone(Struct, frozen=True, array_like=True, gc=False):
     """A full reversal that came before its original. A part that the reversal did not name is ""."""
 
     card_id: str
@@ -72,7 +72,7 @@ class Tombstone(Struct, frozen=True, array_like=True):
     forget_ms: int
 
 
-class EpochStarted(Struct, frozen=True, array_like=True, tag=1):
+class EpochStarted(Struct, frozen=True, array_like=True, tag=1, gc=False):
     """A process took the shard. `epoch` is the slot of the batch that this record opens; epochs only grow.
 
     `nonce` is the instance's; `clean` says that the one before ended in order.
@@ -85,13 +85,13 @@ class EpochStarted(Struct, frozen=True, array_like=True, tag=1):
     clean: bool
 
 
-class EpochEnded(Struct, frozen=True, array_like=True, tag=2):
+class EpochEnded(Struct, frozen=True, array_like=True, tag=2, gc=False):
     """The process drained: every answer was sent or voided before this record."""
 
     at_ms: int
 
 
-class AccountOpened(Struct, frozen=True, array_like=True, tag=3):
+class AccountOpened(Struct, frozen=True, array_like=True, tag=3, gc=False):
     at_ms: int
     account_id: str
     currency: str
@@ -100,7 +100,7 @@ class AccountOpened(Struct, frozen=True, array_like=True, tag=3):
     audit: Audit
 
 
-class CardIssued(Struct, frozen=True, array_like=True, tag=4):
+class CardIssued(Struct, frozen=True, array_like=True, tag=4, gc=False):
     at_ms: int
     account_id: str
     card_id: str
@@ -113,7 +113,7 @@ class CardIssued(Struct, frozen=True, array_like=True, tag=4):
     audit: Audit
 
 
-class Posted(Struct, frozen=True, array_like=True, tag=5):
+class Posted(Struct, frozen=True, array_like=True, tag=5, gc=False):
     """A balanced double entry: what the customer's account gains, `book` loses."""
 
     at_ms: int
@@ -124,7 +124,7 @@ class Posted(Struct, frozen=True, array_like=True, tag=5):
     audit: Audit
 
 
-class CardStateChanged(Struct, frozen=True, array_like=True, tag=6):
+class CardStateChanged(Struct, frozen=True, array_like=True, tag=6, gc=False):
     at_ms: int
     account_id: str
     card_id: str
@@ -133,7 +133,7 @@ class CardStateChanged(Struct, frozen=True, array_like=True, tag=6):
     audit: Audit
 
 
-class Decided(Struct, frozen=True, array_like=True, tag=7):
+class Decided(Struct, frozen=True, array_like=True, tag=7, gc=False):
     """A request and its answer. `account_id` is "" for a card that nobody knows."""
 
     at_ms: int
@@ -149,7 +149,7 @@ class Decided(Struct, frozen=True, array_like=True, tag=7):
     forget_ms: int
 
 
-class Reversed(Struct, frozen=True, array_like=True, tag=8):
+class Reversed(Struct, frozen=True, array_like=True, tag=8, gc=False):
     """A reversal and its answer. `hold_id` 0 moved nothing; `remaining_minor` is what stays held."""
 
     at_ms: int
@@ -168,7 +168,7 @@ class Reversed(Struct, frozen=True, array_like=True, tag=8):
     forget_ms: int
 
 
-class HoldVoided(Struct, frozen=True, array_like=True, tag=9):
+class HoldVoided(Struct, frozen=True, array_like=True, tag=9, gc=False):
     """No answer left in time: the hold is released, and the kept answer becomes this decline."""
 
     at_ms: int
@@ -181,7 +181,7 @@ class HoldVoided(Struct, frozen=True, array_like=True, tag=9):
     response_code: str
 
 
-class HoldExpired(Struct, frozen=True, array_like=True, tag=10):
+class HoldExpired(Struct, frozen=True, array_like=True, tag=10, gc=False):
     at_ms: int
     account_id: str
     card_id: str
@@ -189,7 +189,7 @@ class HoldExpired(Struct, frozen=True, array_like=True, tag=10):
     released_minor: int
 
 
-class AnswerUnknown(Struct, frozen=True, array_like=True, tag=11):
+class AnswerUnknown(Struct, frozen=True, array_like=True, tag=11, gc=False):
     """The process died before it was known whether this hold's answer had left. The hold stays."""
 
     at_ms: int
@@ -198,7 +198,7 @@ class AnswerUnknown(Struct, frozen=True, array_like=True, tag=11):
     hold_id: int
 
 
-class ExceptionNoted(Struct, frozen=True, array_like=True, tag=12):
+class ExceptionNoted(Struct, frozen=True, array_like=True, tag=12, gc=False):
     """Something an operator must look at. `detail` is safe to print: sensitive values were masked."""
 
     at_ms: int

@@ -2,6 +2,9 @@
 
 One account aggregate is the unit of snapshot and duplicate memory: the account, its cards, its holds, its
 recent keys with their answers, its reversal tombstones. Only `apply` changes anything in here.
+
+Structs that can't be part of a cycle are kept from the garbage collector (gc=False): a full collection would walk
+every kept answer of every account in the middle of a payment.
 """
 
 from msgspec import Struct, field
@@ -13,7 +16,7 @@ NEVER_MS = 1 << 62
 """Later than any record: nothing is waiting to be forgotten."""
 
 
-class Card(Struct, array_like=True):
+class Card(Struct, array_like=True, gc=False):
     """`token` is the PAN's HMAC. `expires_ms` is the first instant at which the card is no longer good."""
 
     card_id: str
@@ -25,7 +28,7 @@ class Card(Struct, array_like=True):
     state: CardState
 
 
-class Hold(Struct, array_like=True):
+class Hold(Struct, array_like=True, gc=False):
     """Funds set aside for an approval. `amount_minor` shrinks by partial reversals, `placed_minor` does not."""
 
     hold_id: int
@@ -40,7 +43,7 @@ class Hold(Struct, array_like=True):
     answer_unknown: bool = False
 
 
-class KeptAnswer(Struct, array_like=True):
+class KeptAnswer(Struct, array_like=True, gc=False):
     """A key's answer, for as long as a repeat may come. `hold_id` is 0 where the answer held nothing."""
 
     card_id: str
@@ -52,7 +55,7 @@ class KeptAnswer(Struct, array_like=True):
     forget_ms: int
 
 
-class ChangeKept(Struct, array_like=True):
+class ChangeKept(Struct, array_like=True, gc=False):
     """An operator's change that was made under a key of theirs."""
 
     what: str
@@ -83,7 +86,7 @@ class Account(Struct, array_like=True):
         return self.balance_minor + self.credit_line_minor - self.held_minor
 
 
-class ExceptionEntry(Struct, array_like=True):
+class ExceptionEntry(Struct, array_like=True, gc=False):
     """One line of the operators' exception list."""
 
     at_ms: int

@@ -29,7 +29,6 @@ COUNTS: Final[dict[str, str]] = {
     "frames": "Frames received.",
     "keepalives": "Frames of length zero received.",
     "replies": "Replies handed to the kernel.",
-    "replies_dropped": "Replies whose connection was gone.",
     "repeats": "Requests answered from memory because they had been decided before.",
     "repeats_joined": "Repeats that joined their original while it was in flight.",
     "format_errors": "Messages that could not be decoded or lacked a mandatory field.",
@@ -43,8 +42,6 @@ COUNTS: Final[dict[str, str]] = {
     "admin_requests": "Requests on the admin socket.",
     "admin_errors": "Requests on the admin socket answered with an error.",
     "journal_appends": "Batches made durable.",
-    "journal_retries": "Appends tried again because the journal could not say whether it had them.",
-    "snapshots": "Account snapshots written.",
     "log_records": "Records made durable.",
 }
 """Exported as authoriser_NAME_total."""
