@@ -71,11 +71,28 @@ class SnapshotWriter:
             self.checkpoint_record_no = record_no
 
     async def _save(self, touched: set[str]) -> None:
-        ids = list(touched)
-        for start in range(0, len(ids), SNAPSHOT_SLICE):
-            blobs = [self._blob(aggregate_id) for aggregate_id in ids[start : start + SNAPSHOT_SLICE]]
-            await self._commit.until_durable(max(blob.version for blob in blobs))
-            await self._store.save(blobs)
+        blobs: list[Blob] = []
+        weight = 0
+        for aggregate_id in touched:
+            blobs.append(self._blob(aggregate_id))
+            weight += self._weight(aggregate_id)
+            if weight >= SNAPSHOT_SLICE:
+                await self._hand_over(blobs)
+                blobs, weight = [], 0
+        if blobs:
+            await self._hand_over(blobs)
+
+    async def _hand_over(self, blobs: list[Blob]) -> None:
+        await self._commit.until_durable(max(blob.version for blob in blobs))
+        await self._store.save(blobs)
+
+    def _weight(self, aggregate_id: str) -> int:
+        """How much there is to encode: one for the aggregate, and one for each kept answer and hold."""
+        if aggregate_id == COMMONS_ID:
+            commons = self._state.commons
+            return 1 + len(commons.unknown_kept) + len(commons.exceptions)
+        account = self._state.accounts[aggregate_id]
+        return 1 + len(account.kept) + len(account.holds)
 
     def _blob(self, aggregate_id: str) -> Blob:
         if aggregate_id == COMMONS_ID:
