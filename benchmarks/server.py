@@ -28,13 +28,13 @@ import time
 from pathlib import Path
 from typing import TypeVar
 
+import iso8583
 import msgspec
 from iso8583.specs import default_ascii
 from msgspec import Struct
 from rich.console import Console
 from rich.table import Table
 
-import iso8583
 from benchmarks.load import Check, Checked, Closed, Measured, Open, Phase, Target
 from benchmarks.machine import Machine, look, platform_line
 from benchmarks.process import ServerProcess, ServerProcessError, wait_until_idle

@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
 
+import iso8583
 from iso8583.specs import default_ascii
 
-import iso8583
 from simulator.errors import SimulatorError
 
 SPEC = default_ascii

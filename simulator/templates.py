@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import iso8583
+
 from simulator.messages import SPEC
 
 CHANGING = ("7", "11", "37")

@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+import iso8583
 import trio
 import trio.testing
 
-import iso8583
 from isowire.framing import FRAMINGS, Framing
 from simulator.cards import Card
 from simulator.messages import SPEC, Fields, Payment, Place, authorisation, decode, response_mti

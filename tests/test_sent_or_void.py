@@ -6,12 +6,12 @@ socket is a stand-in, because what matters is the step in which a byte is handed
 
 from collections.abc import AsyncIterator
 
+import iso8583
 import pytest
 import trio
 import trio.testing
 from iso8583.specs import default_ascii
 
-import iso8583
 from authoriser.answers import PendingReply
 from authoriser.clock import LedgerClock
 from authoriser.journal import Fenced

@@ -3,9 +3,9 @@
 import ast
 from pathlib import Path
 
+import iso8583
 import pytest
 
-import iso8583
 import isowire
 
 ROOT = Path(isowire.__file__).parents[2]

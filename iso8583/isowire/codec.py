@@ -9,6 +9,7 @@ here add 3.
 from typing import Final
 
 import iso8583
+
 from isowire.checks import CHECKS, form
 from isowire.dialect import Dialect
 from isowire.errors import EncodeError, picture

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Final
 
 import iso8583
+
 from isowire.checks import CHECKS, form
 from isowire.dialect import Dialect
 from isowire.errors import DecodeError, picture

@@ -9,11 +9,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import iso8583
 import pytest
 import trio
 from iso8583.specs import default_ascii
-
-import iso8583
 
 START_MAX_S = 30
 REPLY_MAX_S = 10
