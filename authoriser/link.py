@@ -81,6 +81,7 @@ class Line:
         data = b"".join([self._rest, *(reply.data for reply in replies)])
         if not data:
             self._outbox_bytes = 0
+            self._drained.unpark_all()
             return
         taken = self._send(data)
         if taken is None:
@@ -147,11 +148,15 @@ class Line:
         self._reading.cancel()
 
     async def _read(self, on_bytes: Callable[["Line", bytes], None]) -> None:
-        while not (self.closed or self.lost_framing):
+        while not self.lost_framing:
             while self._outbox_bytes > limits.OUTBOX_MAX_BYTES and not self.closed:
                 await self._drained.park()
+            if self.closed:
+                return  # a peer that reset the connection while it was not read: there is no socket to wait for
             try:
                 await trio.lowlevel.wait_readable(self._socket)
+                if self._reading.cancel_called:
+                    return  # bytes came in the same moment as `stop_reading`: nothing is decided after it
                 data = self._socket.recv(limits.READ_MAX_BYTES)
             except BlockingIOError:
                 continue
@@ -162,8 +167,8 @@ class Line:
             on_bytes(self, data)
 
     async def settled(self) -> None:
-        """Return when nothing is owed to this line any more, or it is closed."""
-        while self.owed and not self.closed:
+        """Return when nothing is owed to this line any more, the last byte included, or it is closed."""
+        while (self.owed or self._rest) and not self.closed:
             await self._drained.park()
 
     def resolved(self) -> None:
@@ -194,12 +199,8 @@ class Listener:
         self._count = count
         self._sockets: list[socket.socket] = []
         self._accepting = trio.CancelScope()
-
-    @property
-    def address(self) -> tuple[str, int]:
-        """Where it listens: the configured host, and the port that the system gave."""
-        host, port = self._sockets[0].getsockname()[:2]
-        return host, port
+        self.address = link.listen
+        """Where it listens: the configured host, and from `bind` on the port that the system gave."""
 
     def bind(self) -> None:
         """Raises OSError where the address can't be had."""
@@ -217,6 +218,7 @@ class Listener:
             sock.close()
             raise
         self._sockets.append(sock)
+        self.address = sock.getsockname()[:2]
 
     async def run(self, on_bytes: Callable[[Line, bytes], None]) -> None:
         """Accept until `stop`, then return when every line has ended."""
@@ -230,6 +232,8 @@ class Listener:
         listening = self._sockets[0]
         while True:
             await trio.lowlevel.wait_readable(listening)
+            if self._accepting.cancel_called:
+                return  # a line from this very moment would miss `stop`
             try:
                 sock, _peer = listening.accept()
             except BlockingIOError:
@@ -244,11 +248,13 @@ class Listener:
                 sock.close()
                 continue
             _set_options(sock)
-            lines.start_soon(self._run_line, Line(self.link, sock, self._touched), on_bytes)
+            line = Line(self.link, sock, self._touched)
+            # Here and not in its task, which starts later: the bound and `stop` go by this set.
+            self.lines.add(line)
+            self._count("connections_accepted")
+            lines.start_soon(self._run_line, line, on_bytes)
 
     async def _run_line(self, line: Line, on_bytes: Callable[[Line, bytes], None]) -> None:
-        self.lines.add(line)
-        self._count("connections_accepted")
         try:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(line.write_for_ever, self._count)
