@@ -22,7 +22,7 @@ def answer_network_management(line: Line, message: Message) -> Reply | None:
     if message.mti == "0820":
         return None
     fields = message.fields
-    for number in line.link.dialect.mandatory.get("0800", ()):
+    for number in (*line.link.dialect.mandatory.get("0800", ()), "7", "70"):
         if number not in fields:
             raise DecodeError(field=number, found="nothing", expected=f"DE{number} in a {message.mti}")
     check_datetime_mmddhhmmss(fields["7"], "7")

@@ -16,6 +16,7 @@ import trio
 from authoriser.answers import Answer
 from authoriser.ledger.commands import NoteException, Reply
 from authoriser.ledger.decide import Outcome, decide
+from authoriser.ledger.records import ExceptionNoted
 from authoriser.link import Line, Link
 from authoriser.network import answer_network_management
 from authoriser.owner import ShardOwner
@@ -81,6 +82,14 @@ class Pipeline:
     def on_frame(self, line: Line, frame: bytes, arrived: float) -> None:
         """One frame. A fault of ours is answered 96 where an answer is due; it never takes the line down."""
         try:
+            self._decoded(line, frame, arrived)
+        except EncodeError as error:
+            # The dialect echoes what it can't write: nothing was decided, and there is nothing to say it with.
+            log.error("reply can't be encoded", link=self._link.name, error=str(error))  # noqa: TRY400 - its text says all
+            self._decisions[Reason.SYSTEM_ERROR] += 1
+
+    def _decoded(self, line: Line, frame: bytes, arrived: float) -> None:
+        try:
             message = self._codec.decode(frame)
         except DecodeError as error:
             self._malformed(line, error, error.mti, error.fields, frame, arrived)
@@ -90,15 +99,14 @@ class Pipeline:
         except DecodeError as error:
             good = {number: value for number, value in message.fields.items() if number != error.field}
             self._malformed(line, error, message.mti, good, frame, arrived)
-        except EncodeError as error:
-            # The dialect echoes what it can't write: nothing was decided, and there is nothing to say it with.
-            log.error("reply can't be encoded", link=self._link.name, mti=message.mti, error=str(error))  # noqa: TRY400 - its text says all
-            self._decisions[Reason.SYSTEM_ERROR] += 1
 
     def _by_type(self, line: Line, message: Message, frame: bytes, arrived: float) -> None:
         mti = message.mti
         if is_response(mti):
-            self._counts["responses_dropped"] += 1  # nothing was asked of the network, so nothing matches
+            self._response(mti)
+            return
+        if not is_known(mti):
+            self._unknown(mti)
             return
         kind = clear_repeat(mti)
         if kind in MANAGES:
@@ -111,9 +119,9 @@ class Pipeline:
                 self._counts["before_sign_on"] += 1
             self._business(line, message, kind, arrived)
         elif kind in STORED_AND_FORWARDED:
-            self._note(frame, message.mti, "advice_not_supported", "", "advices are not posted yet", message)
+            self._note(frame, mti, "advice_not_supported", "", "advices are not posted yet", message)
         else:
-            self._unknown()
+            self._unknown(mti)
 
     def _business(self, line: Line, message: Message, kind: str, arrived: float) -> None:
         """Requests and reversals: decided here, answered when the log has caught up."""
@@ -166,6 +174,11 @@ class Pipeline:
             self._counts["repeats"] += 1
         else:
             self._decisions[reply.reason] += 1
+        # Beside a reversal that could not be matched stands the entry that tells an operator so.
+        if outcome.records[1:]:
+            self._counts["exceptions"] += sum(
+                isinstance(entry, ExceptionNoted) for entry in outcome.records[1:]
+            )
         if self._debug:
             log.debug(
                 "decision",
@@ -187,11 +200,11 @@ class Pipeline:
         self, line: Line, error: DecodeError, mti: str, good: dict[str, str], frame: bytes, arrived: float
     ) -> None:
         """30 with what could be echoed for a request, the operators' list for an advice, nothing for the rest."""
-        if not is_known(mti):
-            self._unknown()
-            return
         if is_response(mti):
-            self._counts["responses_dropped"] += 1
+            self._response(mti)
+            return
+        if not is_known(mti):
+            self._unknown(mti)
             return
         self._counts["format_errors"] += 1
         log.debug("malformed message", link=self._link.name, mti=mti, error=str(error))
@@ -199,14 +212,21 @@ class Pipeline:
         dialect = self._link.dialect
         if mti in dialect.advices:
             self._note(frame, mti, "malformed_advice", error.field or "", str(error), message)
+        elif mti in dialect.requests and not self._owner.admits:
+            self._not_admitted(line, message, arrived, asks=True)
         elif mti in dialect.requests:
             data = self._frame(message, self._plain(Reason.FORMAT_ERROR))
             pending = self._desk.expect(line, data, arrived=arrived, deadline_s=self._link.reply_deadline_s)
             self._owner.commit.wait(pending)
 
-    def _unknown(self) -> None:
+    def _response(self, mti: str) -> None:
+        """Nothing was asked of the network, so nothing matches."""
+        self._counts["responses_dropped"] += 1
+        log.debug("response dropped", link=self._link.name, mti=mti)
+
+    def _unknown(self, mti: str) -> None:
         self._counts["unknown_mti"] += 1
-        log.debug("message of unknown type dropped", link=self._link.name)
+        log.debug("message of unknown type dropped", link=self._link.name, mti=mti)
 
     def _note(self, frame: bytes, mti: str, kind: str, field: str, detail: str, message: Message) -> None:
         """Put a message on the operators' list, once: its repeats, whose MTI alone differs, count on the same line."""
@@ -226,8 +246,10 @@ class Pipeline:
             card_last_four=message.fields.get("2", "")[-4:],
             amount_minor=int(amount) if amount.isdigit() else 0,
         )
+        commons = self._owner.state.commons
+        listed = commons.exceptions_total
         self._owner.note(command, self._policy)
-        self._counts["exceptions"] += 1
+        self._counts["exceptions"] += commons.exceptions_total - listed
 
     def _plain(self, reason: Reason) -> Reply:
         return Reply(reason, self._policy.response_codes[reason])
