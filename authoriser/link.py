@@ -223,10 +223,12 @@ class Listener:
     async def run(self, on_bytes: Callable[[Line, bytes], None]) -> None:
         """Accept until `stop`, then return when every line has ended."""
         async with trio.open_nursery() as lines:
-            with self._accepting:
-                await self._accept_for_ever(lines, on_bytes)
-            for sock in self._sockets:
-                sock.close()
+            try:
+                with self._accepting:
+                    await self._accept_for_ever(lines, on_bytes)
+            finally:
+                for sock in self._sockets:
+                    sock.close()
 
     async def _accept_for_ever(self, lines: trio.Nursery, on_bytes: Callable[[Line, bytes], None]) -> None:
         listening = self._sockets[0]
