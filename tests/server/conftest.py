@@ -8,6 +8,7 @@ import socket
 import struct
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -260,6 +261,12 @@ class Running:
         with trio.fail_after(PATIENCE_S):
             await self.finished.wait()
 
+    async def end(self) -> None:
+        """Close every connection, and stop."""
+        for peer in self.peers:
+            await peer.close()
+        await self.stop()
+
 
 @pytest.fixture
 def messages() -> Messages:
@@ -276,30 +283,50 @@ def logs() -> Iterator[list[dict[str, Any]]]:
 
 
 @pytest.fixture
+def make(tmp_path: Path, logs: list[dict[str, Any]]) -> Callable[..., Running]:
+    """Servers that have not begun, on the test's data directory; keywords are keys of `[[links]]`."""
+
+    def made(**link: str | int) -> Running:
+        config = load_config(_write_config(tmp_path, link))
+        return Running(Server(config, on_lost=_lost), config, str(link.get("framing", "bin2")), logs)
+
+    return made
+
+
+def _lost() -> None:
+    raise AssertionError("the journal was lost")
+
+
+@pytest.fixture
+def serving(make: Callable[..., Running]) -> Callable[..., AbstractAsyncContextManager[Running]]:
+    """A server for the length of a block, in whatever task and run of trio the test is."""
+
+    @asynccontextmanager
+    async def serving_one(**link: str | int) -> AsyncIterator[Running]:
+        async with trio.open_nursery() as nursery:
+            running = make(**link)
+            await nursery.start(_run, running)
+            yield running
+            await running.end()
+
+    return serving_one
+
+
+@pytest.fixture
 async def start(
-    tmp_path: Path, nursery: trio.Nursery, logs: list[dict[str, Any]]
+    make: Callable[..., Running], nursery: trio.Nursery
 ) -> AsyncIterator[Callable[..., Awaitable[Running]]]:
-    """Start servers, one after another on the same data directory; keywords are keys of `[[links]]`."""
+    """Start servers, one after another on the same data directory; they are stopped when the test ends."""
     started: list[Running] = []
 
     async def start_one(**link: str | int) -> Running:
-        config = load_config(_write_config(tmp_path, link))
-        lost: list[str] = []
-        running = Running(
-            Server(config, on_lost=lambda: lost.append("lost")),
-            config,
-            str(link.get("framing", "bin2")),
-            logs,
-        )
-        started.append(running)
-        await nursery.start(_run, running)
-        return running
+        started.append(make(**link))
+        await nursery.start(_run, started[-1])
+        return started[-1]
 
     yield start_one
     for running in started:
-        for peer in running.peers:
-            await peer.close()
-        await running.stop()
+        await running.end()
 
 
 async def _run(running: Running, *, task_status: trio.TaskStatus[None]) -> None:
@@ -324,3 +351,17 @@ async def running(start: Callable[..., Awaitable[Running]]) -> Running:
     server = await start()
     await server.issue_card()
     return server
+
+
+@pytest.fixture
+async def dial() -> AsyncIterator[Callable[[tuple[str, int]], Awaitable[Peer]]]:
+    """Connect to a listener that is not part of a `Running`."""
+    peers: list[Peer] = []
+
+    async def to(address: tuple[str, int]) -> Peer:
+        peers.append(Peer(await trio.open_tcp_stream(*address), "bin2"))
+        return peers[-1]
+
+    yield to
+    for peer in peers:
+        await peer.close()

@@ -560,6 +560,22 @@ def business_before_sign_on(messages: "Messages") -> Exchange:
 # ---- the test of all rows
 
 NAMES = [each.name for each in ROWS]
+PAGE = Path(__file__).parents[2] / "docs" / "bad-input.md"
+USUAL = {"frames", "replies"}
+"""Counted for good input too, so the page doesn't name them."""
+
+
+@pytest.mark.parametrize("bad", ROWS, ids=NAMES)
+def test_the_page_says_so(bad: Row, messages: "Messages") -> None:
+    """The row's line in docs/bad-input.md names the DE39 that goes back and the counters that go up."""
+    name = re.sub(r"_[0-9]+$", "", bad.name)
+    (line,) = re.findall(rf"^\| `{name}` \|(.*)\|$", PAGE.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    _arrives, back, counted, _logged = line.split("|")
+    exchange = bad.make(messages)
+    assert set(re.findall("`([0-9]{2})`", back)) == {
+        reply["39"] for reply in exchange.back if reply["t"] != "0810" or reply["39"] != "00"
+    }
+    assert set(re.findall("`([a-z_]+)`", counted)) == set(exchange.counted) - USUAL
 
 
 @pytest.mark.parametrize("bad", ROWS, ids=NAMES)
