@@ -1,6 +1,7 @@
 """Peers that behave badly with good messages: slow, gone, too many, all at once. Each costs itself alone."""
 
 import os
+import resource
 import socket
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
@@ -213,3 +214,20 @@ async def test_signing_off_and_on(running: "Running", messages: "Messages") -> N
         states.append(await signed_on())
     assert [1, 1, 2, 2, 2, 1] == states
     await two.close()
+
+
+async def test_out_of_descriptors(running: "Running", messages: "Messages") -> None:
+    """Connections that the system can't hand over wait; those that are open are served, and later all are."""
+    early = await running.connect()
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with trio.socket.socket() as late:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))  # whatever is open stays open
+        try:
+            await late.connect(running.server.listeners[0].address)
+            await running.until(lambda: running.counts()["accept_failures"] > 0)
+            assert await is_served(running, early, messages.numbered(1), messages)
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        await late.send(messages.wire(messages.numbered(2)))
+        await running.until(lambda: running.counts()["approved"] == 2)
+        assert len(await late.recv(1000)) > 100
