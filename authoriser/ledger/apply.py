@@ -61,6 +61,8 @@ def _apply_to_account(state: ShardState, account_id: str, record: Any, kind: typ
         account = _account_opened(state, record)
     else:
         account = state.accounts[account_id]
+        if record.at_ms >= account.next_forget_ms:
+            _forget(account, record.at_ms)
         _ON_ACCOUNT[kind](state, account, record)
     account.version = number
     state.dirty.add(account_id)
@@ -68,6 +70,8 @@ def _apply_to_account(state: ShardState, account_id: str, record: Any, kind: typ
 
 def _apply_to_commons(state: ShardState, record: Any, kind: type, number: int) -> None:
     commons = state.commons
+    if record.at_ms >= commons.unknown_next_forget_ms:
+        _forget_unknown(commons, record.at_ms)
     _ON_COMMONS[kind](commons, record)
     commons.version = number
     state.dirty.add("")
@@ -133,7 +137,6 @@ def _posted_to_books(commons: Commons, record: r.Posted) -> None:
 
 
 def _decided(_state: ShardState, account: Account, record: r.Decided) -> None:
-    _forget(account, record.at_ms)
     hold_id = 0
     placed = record.hold
     if placed is not None:
@@ -167,7 +170,6 @@ def _kept(record: r.Decided | r.Reversed, approval_code: str, hold_id: int) -> K
 
 
 def _reversed(_state: ShardState, account: Account, record: r.Reversed) -> None:
-    _forget(account, record.at_ms)
     if record.hold_id:
         _release(account, record.hold_id, record.released_minor, record.remaining_minor)
     if record.tombstone is not None:
@@ -205,9 +207,7 @@ def _answer_unknown(_state: ShardState, account: Account, record: r.AnswerUnknow
 
 
 def _forget(account: Account, at_ms: int) -> None:
-    """Drop every key and tombstone whose time is over by record time. Cheap while nothing is due."""
-    if at_ms < account.next_forget_ms:
-        return
+    """Drop every key and tombstone whose time is over by record time."""
     account.kept = {key: kept for key, kept in account.kept.items() if kept.forget_ms > at_ms}
     account.changes = {key: kept for key, kept in account.changes.items() if kept.forget_ms > at_ms}
     account.tombstones = [stone for stone in account.tombstones if stone.forget_ms > at_ms]
@@ -231,14 +231,13 @@ def _epoch_ended(commons: Commons, _record: r.EpochEnded) -> None:
     commons.ended_clean = True
 
 
+def _forget_unknown(commons: Commons, at_ms: int) -> None:
+    kept = {key: kept for key, kept in commons.unknown_kept.items() if kept.forget_ms > at_ms}
+    commons.unknown_kept = kept
+    commons.unknown_next_forget_ms = min((answer.forget_ms for answer in kept.values()), default=NEVER_MS)
+
+
 def _unknown_answered(commons: Commons, record: r.Decided | r.Reversed) -> None:
-    if record.at_ms >= commons.unknown_next_forget_ms:
-        commons.unknown_kept = {
-            key: kept for key, kept in commons.unknown_kept.items() if kept.forget_ms > record.at_ms
-        }
-        commons.unknown_next_forget_ms = min(
-            (kept.forget_ms for kept in commons.unknown_kept.values()), default=NEVER_MS
-        )
     commons.unknown_kept[record.key] = _kept(record, "", 0)
     commons.unknown_next_forget_ms = min(commons.unknown_next_forget_ms, record.forget_ms)
 

@@ -64,14 +64,14 @@ def _authorise(state: ShardState, command: c.AuthorisationRequest, now_ms: int, 
     if card is None:
         if kept is not None:
             return _again(kept, command, policy, "")
-        if len(state.commons.unknown_kept) >= policy.unknown_card_answers_max:
+        if _unknown_full(state, policy.unknown_card_answers_max, now_ms):
             return _refused(policy)
         return _answer(state, command, now_ms, policy, None, None, Reason.UNKNOWN_CARD)
     account = state.cards[card.card_id]
     kept = account.kept.get(command.key) or kept
     if kept is not None:
         return _again(kept, command, policy, account.account_id)
-    if len(account.kept) >= policy.kept_answers_max:
+    if _full(account.kept, policy.kept_answers_max, account.next_forget_ms, now_ms):
         return _refused(policy)
     if account.tombstones and buried(account, card.card_id, command.particulars, now_ms):
         reason = Reason.REVERSED_BEFORE
@@ -164,6 +164,21 @@ def _kept_reply(kept: KeptAnswer, key: str, account_id: str) -> Outcome:
     )
 
 
+def _full(kept: dict[str, KeptAnswer], most: int, next_forget_ms: int, now_ms: int) -> bool:
+    """Whether one more answer would be one too many, once the record that brings it has dropped the outlived.
+
+    Counting the outlived as well would lock a full account for ever: only a record drops them.
+    """
+    if len(kept) < most:
+        return False
+    return now_ms < next_forget_ms or sum(answer.forget_ms > now_ms for answer in kept.values()) >= most
+
+
+def _unknown_full(state: ShardState, most: int, now_ms: int) -> bool:
+    commons = state.commons
+    return _full(commons.unknown_kept, most, commons.unknown_next_forget_ms, now_ms)
+
+
 def _refused(policy: c.Policy) -> Outcome:
     reason = Reason.NOT_ADMITTED
     return Outcome(reply=c.Reply(reason, policy.response_codes[reason]), refused=True)
@@ -179,7 +194,7 @@ def _reverse(state: ShardState, command: c.ReversalRequest, now_ms: int, policy:
         if kept is not None:
             return _kept_reply(kept, command.key, "")
         # Twice the bound: reversals are owed an answer when requests no longer are, but memory has an end.
-        if len(state.commons.unknown_kept) >= 2 * policy.unknown_card_answers_max:
+        if _unknown_full(state, 2 * policy.unknown_card_answers_max, now_ms):
             return _refused(policy)
         noted = _exception(command, now_ms, "reversal_for_unknown_card", "no card of ours has this number")
         return _reversal_answer(command, now_ms, policy, None, None, noted=noted)
@@ -187,7 +202,7 @@ def _reverse(state: ShardState, command: c.ReversalRequest, now_ms: int, policy:
     kept = account.kept.get(command.key) or kept
     if kept is not None:
         return _kept_reply(kept, command.key, account.account_id)
-    if len(account.kept) >= 2 * policy.kept_answers_max:
+    if _full(account.kept, 2 * policy.kept_answers_max, account.next_forget_ms, now_ms):
         return _refused(policy)
     match = find_original(account, card.card_id, command)
     if match.candidates > 1:
