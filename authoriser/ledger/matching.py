@@ -73,14 +73,18 @@ def tombstone_for(request: ReversalRequest, card_id: str, forget_ms: int) -> Tom
     Too little is a STAN alone: it comes again within days, and would decline somebody's next coffee. So the
     transmission time (of DE90) or the RRN must be there too.
     """
-    if request.new_total_minor is not None:
-        return None
+    if request.new_total_minor:
+        return None  # a new total of zero is a full reversal, said another way
     named, said = request.original, request.particulars
     if named.stan and named.transmission:
         return Tombstone(
             card_id, said.network, named.mti, named.stan, named.transmission, named.acquirer, "", forget_ms
         )
-    if not named.stan and said.stan and said.rrn:
+    if named.stan and said.rrn:
+        return Tombstone(
+            card_id, said.network, named.mti, named.stan, "", named.acquirer, said.rrn, forget_ms
+        )
+    if said.stan and said.rrn:
         return Tombstone(card_id, said.network, "", said.stan, "", said.acquirer, said.rrn, forget_ms)
     return None
 
