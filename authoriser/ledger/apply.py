@@ -192,7 +192,7 @@ def _release(account: Account, hold_id: int, released_minor: int, remaining_mino
 def _hold_voided(_state: ShardState, account: Account, record: r.HoldVoided) -> None:
     _release(account, record.hold_id, record.released_minor, 0)
     kept = account.kept.get(record.key)
-    if kept is not None:
+    if kept is not None and kept.hold_id == record.hold_id:
         kept.reason = record.reason
         kept.response_code = record.response_code
         kept.approval_code = ""

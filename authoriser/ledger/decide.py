@@ -436,7 +436,7 @@ def _change_card(state: ShardState, command: c.ChangeCardState, now_ms: int, _po
     card = account.cards[command.card_id]
     if card.state is command.after:
         return Outcome(account_id=account.account_id)
-    if card.state not in _CHANGES[command.after]:
+    if card.state not in _CHANGES.get(command.after, ()):
         text = f"the card {card.card_id} is {card.state.value} and cannot become {command.after.value}"
         raise c.CommandRefused("conflict", text)
     changed = r.CardStateChanged(
@@ -453,9 +453,8 @@ def _import_row(state: ShardState, command: c.ImportRow, now_ms: int, _policy: c
     records: tuple[r.Record, ...] = (_issued(command.card, now_ms),)
     if account is None:
         records = (_opened(command.account, now_ms), *records)
-    elif account.currency != command.account.currency:
-        text = f"the account {account.account_id!r} is in {account.currency}, not {command.account.currency}"
-        raise c.CommandRefused("conflict", text)
+    else:
+        _same_currency(account, command)
     if command.credit_minor:
         money = _funded(
             command.account.account_id,
@@ -468,11 +467,18 @@ def _import_row(state: ShardState, command: c.ImportRow, now_ms: int, _policy: c
     return Outcome(records=records, account_id=command.account.account_id, changed=True)
 
 
+def _same_currency(account: Account, command: c.ImportRow) -> None:
+    if account.currency != command.account.currency:
+        text = f"the account {account.account_id!r} is in {account.currency}, not {command.account.currency}"
+        raise c.CommandRefused("conflict", text)
+
+
 def _present_row(state: ShardState, command: c.ImportRow, card: Card) -> Outcome:
     """A number that is here already was funded in the same record as it came: nothing is owed again."""
     account = state.cards[card.card_id]
     if account.account_id != command.account.account_id:
         raise c.CommandRefused("conflict", f"the card is on another account, {account.account_id!r}")
+    _same_currency(account, command)
     if card.expiry != command.card.expiry:
         raise c.CommandRefused("conflict", f"the card is here with expiry {card.expiry}")
     return Outcome(account_id=account.account_id)
