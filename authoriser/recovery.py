@@ -62,7 +62,11 @@ class Replayer:
             expected = self.state.record_no + 1
             raise RecoveryError(f"batch {seq}: record {batch.first_record_no} where {expected} must follow")
         for number, record in enumerate(batch.records, batch.first_record_no):
-            replay(self.state, record, number)
+            try:
+                replay(self.state, record, number)
+            except (AssertionError, KeyError) as error:
+                text = f"batch {seq}: record {number} ({type(record).__name__}) contradicts what stands before it"
+                raise RecoveryError(f"{text} ({type(error).__name__}: {error})") from error
         record_no = batch.first_record_no + len(batch.records) - 1
         self.state.record_no = record_no
         self.state.last_ms = max(self.state.last_ms, batch.last_ms)
