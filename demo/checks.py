@@ -131,7 +131,7 @@ def _is_approval(heard: Heard) -> bool:
 
 
 def _name(key: Key) -> str:
-    return f"{key[0]}x STAN {key[1]}"
+    return f"{key[0]}0 STAN {key[1]}"
 
 
 def _refuse(wrong: Sequence[str], what: str) -> None:

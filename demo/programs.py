@@ -108,9 +108,12 @@ class Programs:
         """Start one; its output goes to `name`.out, made anew, and what it complains of to the end of `name`.err."""
         out, err = (self._directory / f"{name}.{kind}" for kind in ("out", "err"))
         with out.open("wb") as to_out, err.open("ab") as to_err, self._uninterrupted():
-            process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=to_out, stderr=to_err, process_group=0
-            )
+            try:
+                process = subprocess.Popen(
+                    command, stdin=subprocess.DEVNULL, stdout=to_out, stderr=to_err, process_group=0
+                )
+            except FileNotFoundError:
+                raise _not_installed(command) from None
             program = Program(name, process, out, err)
             self._started.append(program)
         return program
@@ -130,7 +133,7 @@ class Programs:
         except subprocess.TimeoutExpired:
             raise ProgramFailed(f"{_short(command)} took longer than {COMMAND_MAX_S:g} s.") from None
         except FileNotFoundError:
-            raise ProgramFailed(f"{command[0]} is not there; `make setup` installs it.") from None
+            raise _not_installed(command) from None
         if done.returncode:
             said = done.stderr.decode(errors="replace").strip().splitlines()
             raise ProgramFailed(
@@ -182,3 +185,7 @@ def wait_for(
 def _short(command: Sequence[str]) -> str:
     words = [Path(command[0]).name, *(word for word in command[1:3] if not word.startswith("-"))]
     return "`" + " ".join(words) + "`"
+
+
+def _not_installed(command: Sequence[str]) -> ProgramFailed:
+    return ProgramFailed(f"{command[0]} is not there; `make setup` installs it.")

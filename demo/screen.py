@@ -27,6 +27,7 @@ DRAW_EVERY_S = 0.2
 """Often enough to look alive."""
 PLAIN_EVERY_S = 2.0
 """In a pipe each drawing is a line."""
+_ASCII_MARKS = {"✓": "+", "·": "-", "✗": "!"}
 
 
 class Screen:
@@ -36,6 +37,7 @@ class Screen:
         if hasattr(sys.stdout, "reconfigure"):
             # A pipe in an ASCII locale gets question marks for the bars, not an exception.
             sys.stdout.reconfigure(errors="replace")
+        self._unicode = (sys.stdout.encoding or "").lower().startswith("utf")
         self._out = Console(highlight=False, emoji=False)
         self._out.width = min(self._out.width, WIDTH_COLUMNS) if self._out.is_terminal else WIDTH_COLUMNS
         self._lively = self._out.is_terminal and not self._out.is_dumb_terminal
@@ -154,6 +156,7 @@ class Screen:
 
     def _marked(self, mark: str, text: str, style: str) -> None:
         """The lines below the first stand under the text, not under the mark."""
+        mark = mark if self._unicode else _ASCII_MARKS[mark]
         lines = textwrap.wrap(text, self._out.width - len(INDENT) - 2, break_on_hyphens=False) or [""]
         self._out.print(Text.assemble(INDENT, (mark, style), " ", lines[0]))
         for line in lines[1:]:

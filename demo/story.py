@@ -4,6 +4,7 @@ Owns the order and the words. How a step looks is `screen`, how programs run is 
 Every figure printed is counted in this run, and every tick is a comparison that could have failed.
 """
 
+import math
 import os
 import signal
 import time
@@ -21,10 +22,14 @@ from demo.stage import START_MAX_S, Load, Stage, now_iso, summary_of, times
 STEPS = 11
 ECHO_EVERY_S = 2
 REPEAT_RATE_PER_S = 1500
+COMMANDS_UNDER_LOAD = 8
+"""On a slow machine the load lasts longer, for what happens meanwhile: a freeze, a start, a look, twice over."""
 CALM_SHARE, FROZEN_SHARE = 0.3, 0.5
 """How far into the load the card is frozen, and the server killed at the earliest."""
 USES_WANTED = 9
 """Of the card that is frozen: so busy that it is used again at once, so quiet that its story fits a screen."""
+LOAD_ENDS_MAX_S = 1200.0
+"""The simulator ends by itself; twice the longest load that can be asked for."""
 DARK_S = 0.7
 """The server stays dead that long, so that the network notices."""
 
@@ -34,7 +39,6 @@ class Customer:
     """Whose card is frozen. The number itself stays in the import file and on standard input."""
 
     account: str
-    card_id: str
     last_four: str
     card_line: int
     frozen_at: str
@@ -51,18 +55,18 @@ def tell(stage: Stage) -> None:
         "played by a simulator. A mark such as [P1] names one of the promises in README.md.",
     )
     server = start_the_server(stage)
-    import_the_cards(stage)
-    load = let_the_network_pay(stage)
+    command_s = import_the_cards(stage)
+    load = let_the_network_pay(stage, command_s)
     customer = freeze_a_card(stage, load)
     server = kill_the_server(stage, load, server, customer)
     shop = end_the_load(stage, load, customer)
     events = compare_with_the_journal(stage, load)
     again = repeat_everything(stage, load, events)
     replay_the_journal(stage)
-    show_one_customer(stage, customer)
+    card_id = show_one_customer(stage, customer)
     show_latencies(stage, shop, again)
     stop(stage, server)
-    say_what_to_try(stage, customer, time.monotonic() - began_s)
+    say_what_to_try(stage, customer, card_id, took_s=time.monotonic() - began_s)
 
 
 def start_the_server(stage: Stage) -> Program:
@@ -80,7 +84,8 @@ def start_the_server(stage: Stage) -> Program:
     return server
 
 
-def import_the_cards(stage: Stage) -> None:
+def import_the_cards(stage: Stage) -> float:
+    """How long a command takes on this machine, in seconds."""
     place, screen = stage.place, stage.screen
     screen.step(
         2,
@@ -94,10 +99,12 @@ def import_the_cards(stage: Stage) -> None:
     screen.command(make)
     stage.programs.run(make)
     screen.command(bring_in)
+    began_s = time.monotonic()
     screen.good(stage.programs.run(bring_in).strip())
+    return time.monotonic() - began_s
 
 
-def let_the_network_pay(stage: Stage) -> Load:
+def let_the_network_pay(stage: Stage, command_s: float) -> Load:
     place, screen = stage.place, stage.screen
     screen.step(
         3,
@@ -107,7 +114,8 @@ def let_the_network_pay(stage: Stage) -> Load:
         "now on that log is the outside's word against ours. [P1, P2]",
     )
     command = stage.simulator("shop")
-    command += ["--rate", f"{stage.rate_per_s:g}", "--seconds", f"{stage.seconds:g}", "--reconnect"]
+    seconds = max(stage.seconds, math.ceil(stage.seconds * FROZEN_SHARE + COMMANDS_UNDER_LOAD * command_s))
+    command += ["--rate", f"{stage.rate_per_s:g}", "--seconds", f"{seconds:g}", "--reconnect"]
     command += ["--log", str(place.shop_log)]
     screen.command(command)
     log = NetworkLog(place.shop_log)
@@ -132,14 +140,13 @@ def freeze_a_card(stage: Stage, load: Load) -> Customer:
     chosen = log.busy_card(USES_WANTED)
     if chosen is None:
         raise CheckFailed("no payment was approved, so there is no customer to look at.")
-    number = stage.place.card_numbers()[chosen.card_line - 2] + "\n"
+    number, account = stage.place.card(chosen.card_line)
     command = stage.authoriser("card", "freeze", "-", "--reason", "left in a taxi")
     screen.command(command)
-    said = stage.programs.run(command, text=number).strip()
+    said = stage.programs.run(command, text=number + "\n").strip()
     frozen_at = now_iso()
     screen.good(said)
-    card = stage.ask("card", "show", "-", text=number)["card"]
-    customer = Customer(card["account_id"], card["card_id"], card["last_four"], chosen.card_line, frozen_at)
+    customer = Customer(account, chosen.last_four, chosen.card_line, frozen_at)
 
     def declined() -> list[Heard]:
         mine = (
@@ -154,7 +161,7 @@ def freeze_a_card(stage: Stage, load: Load) -> Customer:
     with screen.live(
         log, only_card=chosen.card_line, remark=f"****{customer.last_four} alone below"
     ) as picture:
-        wait_for(seen_or_over, limit_s=stage.seconds, tick=picture.tick)
+        wait_for(seen_or_over, limit_s=LOAD_ENDS_MAX_S, tick=picture.tick)
     for each in (chosen, *declined()[:2]):
         screen.exchange(exchange_line(each))
     count = checks.frozen_card_was_declined(log.exchanges, chosen.card_line, frozen_at)
@@ -190,7 +197,7 @@ def kill_the_server(stage: Stage, load: Load, server: Program, customer: Custome
     took_s = time.monotonic() - killed_s
     screen.command(stage.serve())
     screen.good(f"ready again {took_s:.1f} s after the kill, {DARK_S:g} s of which it was left dead")
-    state = stage.ask("card", "show", customer.card_id)["card"]["state"]
+    state = stage.ask("account", "show", customer.account)["account"]["cards"][0]["state"]
     if state != "frozen":
         raise CheckFailed(
             f"card ****{customer.last_four} was frozen before the crash and is {state} after it."
@@ -203,7 +210,7 @@ def end_the_load(stage: Stage, load: Load, customer: Customer) -> Any:
     """The simulator's own summary of the run."""
     screen, log = stage.screen, load.log
     with screen.live(log, remark="the server is back") as picture:
-        wait_for(lambda: not load.program.running, limit_s=stage.seconds + START_MAX_S, tick=picture.tick)
+        wait_for(lambda: not load.program.running, limit_s=LOAD_ENDS_MAX_S, tick=picture.tick)
     shop = summary_of(load.program)
     log.read()
     screen.gap()
@@ -298,7 +305,8 @@ def replay_the_journal(stage: Stage) -> None:
     screen.good(f"no card number in the {searched} files written here: journal, logs, events [P8]")
 
 
-def show_one_customer(stage: Stage, customer: Customer) -> None:
+def show_one_customer(stage: Stage, customer: Customer) -> str:
+    """The card's id, by which commands can name it."""
     screen = stage.screen
     screen.step(
         9,
@@ -312,6 +320,7 @@ def show_one_customer(stage: Stage, customer: Customer) -> None:
     account = stage.ask("account", "show", customer.account)["account"]
     timeline.agrees_with_the_server(story, account)
     screen.good("held and available, added up here from events, are what the server says")
+    return str(account["cards"][0]["card_id"])
 
 
 def show_latencies(stage: Stage, shop: Any, again: Any) -> None:
@@ -358,11 +367,11 @@ def stop(stage: Stage, server: Program) -> None:
         raise CheckFailed(f"everything was to be stopped by now, and {', '.join(left)} runs on.")
 
 
-def say_what_to_try(stage: Stage, customer: Customer, took_s: float) -> None:
+def say_what_to_try(stage: Stage, customer: Customer, card_id: str, *, took_s: float) -> None:
     screen = stage.screen
     screen.end(f"Every check held, in {took_s:.0f} s, and nothing is left running.")
     screen.say(f"The data are still in {stage.place.directory}. What you could try next:")
-    for what, *commands in _suggestions(stage, customer):
+    for what, *commands in _suggestions(stage, customer, card_id):
         screen.gap()
         screen.say(str(what))
         for command in commands:
@@ -371,11 +380,11 @@ def say_what_to_try(stage: Stage, customer: Customer, took_s: float) -> None:
     screen.say("docs/ARCHITECTURE.md walks through the code in the order that a message takes.", "dim")
 
 
-def _suggestions(stage: Stage, customer: Customer) -> Iterator[tuple[Any, ...]]:
+def _suggestions(stage: Stage, customer: Customer, card_id: str) -> Iterator[tuple[Any, ...]]:
     shop = [*stage.simulator("shop"), "--rate", "200", "--seconds", "60"]
     yield "The server again, on these data:", stage.serve()
     yield "In a second terminal the network, with the simulator's own live table:", shop
-    unfreeze = stage.authoriser("card", "unfreeze", customer.card_id, "--reason", "found again")
+    unfreeze = stage.authoriser("card", "unfreeze", card_id, "--reason", "found again")
     yield (
         "In a third, the card is found again; then look at its account:",
         unfreeze,

@@ -78,7 +78,7 @@ def shortened(rows: list[Row]) -> Iterator[Row]:
     for what, run in groupby(rows, key=lambda row: row.what):
         same = list(run)
         if what == _UNSURE:
-            yield replace(same[-1], where=f"{len(same)} holds: were the answers heard?")
+            yield replace(same[-1], where=f"{len(same)} holds: answers heard?")
         elif len(same) <= RUN_SHOWN_MAX:
             yield from same
         else:

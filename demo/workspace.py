@@ -84,18 +84,22 @@ class Workspace:
         except OSError as problem:
             raise WorkspaceError(f"{problem.filename or directory}: {problem.strerror}") from None
 
-    def card_numbers(self) -> list[str]:
-        """By line of the import file: line 2 is at 0."""
-        with self.cards.open(newline="") as rows:
-            return [row["pan"] for row in csv.DictReader(rows)]
+    def card(self, line: int) -> tuple[str, str]:
+        """Number and account of a line of the import file; its header is line 1."""
+        row = self._rows()[line - 2]
+        return row["pan"], row["account"]
 
     def files_with_card_numbers(self) -> tuple[int, list[Path]]:
         """How many files were searched, and those where an imported number stands. The import file is left out."""
-        numbers = {number.encode() for number in self.card_numbers()}
+        numbers = {row["pan"].encode() for row in self._rows()}
         searched = list(self._files())
         return len(searched), [
             file for file in searched if numbers & set(_CARD_NUMBER.findall(file.read_bytes()))
         ]
+
+    def _rows(self) -> list[dict[str, str]]:
+        with self.cards.open(newline="") as rows:
+            return list(csv.DictReader(rows))
 
     def _files(self) -> Iterator[Path]:
         for file in sorted(self.directory.rglob("*")):

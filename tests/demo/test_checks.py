@@ -76,15 +76,15 @@ def test_what_was_heard_and_recorded_is_counted() -> None:
 @pytest.mark.parametrize(
     ("events", "failure"),
     [
-        ([], "010x STAN 000007 is not in the journal."),
-        ([event(stan="000006")], "010x STAN 000007 is not in the journal."),
+        ([], "0100 STAN 000007 is not in the journal."),
+        ([event(stan="000006")], "0100 STAN 000007 is not in the journal."),
         (
             [event(approval_code="0004PX")],
-            "010x STAN 000007 stands in the journal with another answer or amount.",
+            "0100 STAN 000007 stands in the journal with another answer or amount.",
         ),
-        ([event(**DECLINED)], "010x STAN 000007 stands in the journal with another answer or amount."),
-        ([event(amount_minor=1)], "010x STAN 000007 stands in the journal with another answer or amount."),
-        ([event(), event()], "010x STAN 000007 was approved more than once."),
+        ([event(**DECLINED)], "0100 STAN 000007 stands in the journal with another answer or amount."),
+        ([event(amount_minor=1)], "0100 STAN 000007 stands in the journal with another answer or amount."),
+        ([event(), event()], "0100 STAN 000007 was approved more than once."),
     ],
 )
 def test_a_journal_that_disagrees_fails(events: list[dict[str, Any]], failure: str) -> None:
@@ -99,7 +99,7 @@ def test_a_failure_names_a_few_and_counts_the_rest() -> None:
     exchanges = [heard(stan=f"{number:06}") for number in range(1, 1001)]
     with pytest.raises(CheckFailed) as caught:
         everything_heard_is_in_the_journal(exchanges, [])
-    expected = "010x STAN 000001, 010x STAN 000002, 010x STAN 000003 and 997 more is not in the journal."
+    expected = "0100 STAN 000001, 0100 STAN 000002, 0100 STAN 000003 and 997 more is not in the journal."
     assert expected == str(caught.value)
 
 
@@ -114,15 +114,15 @@ def test_same_repeats_are_counted() -> None:
 @pytest.mark.parametrize(
     ("again", "failure"),
     [
-        ([], "010x STAN 000007 got no answer when it was repeated."),
+        ([], "0100 STAN 000007 got no answer when it was repeated."),
         (
             [heard(mti="0101", response_code="", approval_code="")],
-            "010x STAN 000007 got no answer when it was repeated.",
+            "0100 STAN 000007 got no answer when it was repeated.",
         ),
-        ([heard(approval_code="0004PX")], "010x STAN 000007 got another answer when it was repeated."),
+        ([heard(approval_code="0004PX")], "0100 STAN 000007 got another answer when it was repeated."),
         (
             [heard(response_code="51", approval_code="")],
-            "010x STAN 000007 got another answer when it was repeated.",
+            "0100 STAN 000007 got another answer when it was repeated.",
         ),
     ],
 )
@@ -138,7 +138,7 @@ def test_a_repeat_that_is_decided_again_fails() -> None:
     repeats_moved_no_money([heard(response_code="", approval_code="")], [event()])
     with pytest.raises(CheckFailed) as caught:
         repeats_moved_no_money([heard()], [event()])
-    assert str(caught.value) == "010x STAN 000007 was decided again when it was repeated."
+    assert str(caught.value) == "0100 STAN 000007 was decided again when it was repeated."
 
 
 FROZEN = {"response_code": "62", "approval_code": "", "sent_at": "2026-11-23T01:27:46.000Z"}
@@ -161,5 +161,5 @@ def test_an_approval_of_the_frozen_card_fails() -> None:
     """One is enough."""
     with pytest.raises(CheckFailed) as caught:
         frozen_card_was_declined([heard(**FROZEN), heard(**FROZEN | {"response_code": "00"})], 33, SINCE)
-    expected = "010x STAN 000007, answered 00, used a frozen card and was not declined with 62."
+    expected = "0100 STAN 000007, answered 00, used a frozen card and was not declined with 62."
     assert expected == str(caught.value)

@@ -60,7 +60,11 @@ def test_a_command_that_fails_says_why(tmp_path: Path) -> None:
     assert str(caught.value) == "`sh echo no such card >&2; exit 3` ended with exit code 3. no such card"
 
 
-def test_a_command_that_is_not_installed_says_so(tmp_path: Path) -> None:
-    with Programs(tmp_path) as programs, pytest.raises(ProgramFailed) as caught:
-        programs.run(["./nowhere/authoriser", "status"])
+@pytest.mark.parametrize("how", ["run", "start"])
+def test_a_command_that_is_not_installed_says_so(tmp_path: Path, how: str) -> None:
+    """And how to get it."""
+    programs = Programs(tmp_path)
+    command = ["./nowhere/authoriser", "status"]
+    with pytest.raises(ProgramFailed) as caught:
+        programs.run(command) if how == "run" else programs.start("authoriser", command)
     assert str(caught.value) == "./nowhere/authoriser is not there; `make setup` installs it."
