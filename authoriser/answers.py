@@ -119,6 +119,10 @@ class AnswerDesk:
     def admits(self) -> bool:
         return len(self._outstanding) < OUTSTANDING_REPLIES_MAX
 
+    @property
+    def admits_repeats(self) -> bool:
+        return len(self._outstanding) < 2 * OUTSTANDING_REPLIES_MAX
+
     def expect(
         self, line: Sender, data: bytes, *, arrived: float, deadline_s: float, answer: Answer | None = None
     ) -> PendingReply:

@@ -14,7 +14,8 @@ def _wall_ms() -> int:
 
 
 def _monotonic_ms() -> int:
-    return time.monotonic_ns() // 1_000_000
+    """Goes on while the machine is suspended, as the wall clock does."""
+    return time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1_000_000
 
 
 class LedgerClock:
@@ -51,6 +52,7 @@ class LedgerClock:
                 self._on_jump(ahead)
             wall = expected
         else:
-            self._offset_ms = wall - monotonic
+            # Never lowered: a clock set back and then right again has not leapt.
+            self._offset_ms = max(self._offset_ms, wall - monotonic)
             self._alarmed = False
         return max(last_ms, wall)

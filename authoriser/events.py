@@ -4,12 +4,13 @@ Owns the names and shapes of events. No token and no key of a duplicate stands i
 Reads the journal beside the server, in short transactions, so it neither waits for it nor holds it up.
 """
 
+import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from authoriser.journal.batch import decode_batch
+from authoriser.journal.batch import BatchError, decode_batch
 from authoriser.journal.sqlite import JOURNAL_FILE, find_batch, read_batches
 from authoriser.ledger import records as r
 from authoriser.limits import EVENTS_PAGE
@@ -22,17 +23,24 @@ FOLLOW_POLL_S = 0.1
 
 
 class NoJournalError(Exception):
-    """There is nothing to read events from; the text says where it was looked for."""
+    """There is nothing to read events from; the text says where it was looked for, or what is wrong with it."""
 
 
 def read_events(data_dir: Path, from_record: int = 1, follow: bool = False) -> Iterator[dict[str, Any]]:  # noqa: FBT001, FBT002 - a flag of the command line
     """Every record from number `from_record` on, as an event. With `follow`, waits for more for ever.
 
-    Raises NoJournalError where the data directory has no journal, BatchError where a batch is damaged.
+    Raises NoJournalError where the data directory has no journal, or where it is damaged.
     """
     path = shard_directory(data_dir, SHARD) / JOURNAL_FILE
     if not path.exists():
         raise NoJournalError(f"there is no journal in {data_dir} (looked for {path})")
+    try:
+        yield from _events(path, from_record, follow)
+    except (sqlite3.Error, BatchError) as error:
+        raise NoJournalError(f"{path} can't be read: {error}") from None
+
+
+def _events(path: Path, from_record: int, follow: bool) -> Iterator[dict[str, Any]]:  # noqa: FBT001
     seq = find_batch(path, lambda blob, at: _first_record(blob, at) <= from_record)
     while True:
         batches = read_batches(path, seq, EVENTS_PAGE)

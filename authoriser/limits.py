@@ -14,12 +14,19 @@ their deadlines, as any that did not leave."""
 WRITE_STALL_MAX_S = 30.0
 """A peer that takes not one byte for this long is not slow but gone. Its replies went void long before."""
 
+LINGER_MAX_S = 2.0
+"""How long a line that ends waits for its peer to take the last replies and to end its side."""
+
 PENDING_RECORDS_MAX = 20_000
 """Records decided and not yet handed to the journal. Beyond it nothing is decided: requests get 91, advices and
 reversals silence. At 500 bytes a record the next batch stays below 10 MB."""
 
+PENDING_WAITERS_MAX = 100_000
+"""Replies and acknowledgements that wait for one append, dropped ones included: they are let go only by it."""
+
 OUTSTANDING_REPLIES_MAX = 50_000
-"""Replies decided and neither sent nor dropped. Ten times what a healthy server holds at 20,000/s."""
+"""Replies decided and neither sent nor dropped. Ten times what a healthy server holds at 20,000/s. Repeats of what is
+known already are answered up to twice as many, then met with silence: a 91 would contradict their first answer."""
 
 FULL_DISK_RETRY_S = 0.25
 """How often a full disk is tried again with the same batch."""
@@ -62,11 +69,14 @@ UNKNOWN_CARD_ANSWERS_MAX = 10_000
 CLOCK_JUMP_MAX_MS = 3_600_000
 """A wall clock that runs ahead of the monotonic one by more than this is not followed: it would expire holds."""
 
+START_AFTER_MAX_DAYS = 400
+"""A journal whose last record is older than this, by the clock, is more likely a wrong clock than a long rest."""
+
 SWEEP_INTERVAL_S = 1.0
 """How often due hold expiries become records."""
 
 SWEEP_HOLDS_MAX = 500
-"""Holds expired in one go, so that a Sunday midnight does not stall the line."""
+"""Holds expired between two commits, so that a busy hour's holds, a week later, stall nobody."""
 
 SNAPSHOT_INTERVAL_S = 10.0
 """Between snapshot rounds: bounds what a start has to replay."""

@@ -5,9 +5,14 @@ hands the bytes to the kernel, with no await between. Replies that are ready tog
 of what is in a frame: the pipeline is called with bytes and answers through the desk.
 """
 
+import array
 import contextlib
 import errno
+import fcntl
 import socket
+import struct
+import termios
+import time
 from collections import deque
 from collections.abc import Callable
 
@@ -18,6 +23,18 @@ from authoriser import limits
 from authoriser.answers import PendingReply
 from authoriser.ledger.commands import Policy
 from isowire import Codec, Dialect, FrameReader, Framing
+
+OnBytes = Callable[["Line", bytes, float], None]
+"""Takes what one read brought, and when it arrived, in seconds of `trio.current_time`."""
+
+SO_TIMESTAMPNS = 35
+"""Linux, asm-generic/socket.h (Python has no name for it): each read says when its last bytes came in."""
+_TIMESPEC = struct.Struct("@ll")
+ANCILLARY_BYTES = socket.CMSG_SPACE(_TIMESPEC.size)
+LINGER_POLL_S = 0.005
+"""Between two looks at what the peer has acknowledged: a few round trips on a local network."""
+AGE_MAX_S = 60.0
+"""A clock that is stepped between arrival and read must not make bytes look older than any deadline."""
 
 
 class Link(Struct, frozen=True):
@@ -135,7 +152,7 @@ class Line:
 
     # ---- requests
 
-    async def read_for_ever(self, on_bytes: Callable[["Line", bytes], None]) -> None:
+    async def read_for_ever(self, on_bytes: OnBytes) -> None:
         """Pass what arrives to `on_bytes` until the peer ends, framing is lost, or `stop_reading` is called.
 
         A line whose peer does not read its replies is not read either, until it has taken them.
@@ -147,7 +164,7 @@ class Line:
         """Take no more requests. What is owed is still sent."""
         self._reading.cancel()
 
-    async def _read(self, on_bytes: Callable[["Line", bytes], None]) -> None:
+    async def _read(self, on_bytes: OnBytes) -> None:
         while not self.lost_framing:
             while self._outbox_bytes > limits.OUTBOX_MAX_BYTES and not self.closed:
                 await self._drained.park()
@@ -157,14 +174,35 @@ class Line:
                 await trio.lowlevel.wait_readable(self._socket)
                 if self._reading.cancel_called:
                     return  # bytes came in the same moment as `stop_reading`: nothing is decided after it
-                data = self._socket.recv(limits.READ_MAX_BYTES)
+                data, ancillary, _flags, _peer = self._socket.recvmsg(limits.READ_MAX_BYTES, ANCILLARY_BYTES)
             except BlockingIOError:
                 continue
             except (OSError, trio.ClosedResourceError):
                 return
             if not data:
                 return
-            on_bytes(self, data)
+            on_bytes(self, data, trio.current_time() - _age_s(ancillary))
+
+    async def linger(self) -> None:
+        """End our side, and wait until the peer's kernel has all that ours took; then it is safe to close.
+
+        Closing with unread requests in the kernel would reset the connection and destroy replies that count as sent,
+        so they are read away. Nothing that is read here is decided.
+        """
+        if self.closed:
+            return
+        with trio.move_on_after(limits.LINGER_MAX_S), contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_WR)
+            while self._reads_away() and _unacknowledged(self._socket):  # noqa: ASYNC110 - the kernel tells nobody
+                await trio.sleep(LINGER_POLL_S)
+
+    def _reads_away(self) -> bool:
+        """Drop what the peer has sent since. False once it has ended its side."""
+        with contextlib.suppress(BlockingIOError):
+            while self._socket.recv(limits.READ_MAX_BYTES):
+                pass
+            return False
+        return True
 
     async def settled(self) -> None:
         """Return when nothing is owed to this line any more, the last byte included, or it is closed."""
@@ -199,6 +237,7 @@ class Listener:
         self._count = count
         self._sockets: list[socket.socket] = []
         self._accepting = trio.CancelScope()
+        self._ended = trio.Event()
         self.address = link.listen
         """Where it listens: the configured host, and from `bind` on the port that the system gave."""
 
@@ -220,7 +259,7 @@ class Listener:
         self._sockets.append(sock)
         self.address = sock.getsockname()[:2]
 
-    async def run(self, on_bytes: Callable[[Line, bytes], None]) -> None:
+    async def run(self, on_bytes: OnBytes) -> None:
         """Accept until `stop`, then return when every line has ended."""
         async with trio.open_nursery() as lines:
             try:
@@ -229,8 +268,9 @@ class Listener:
             finally:
                 for sock in self._sockets:
                     sock.close()
+        self._ended.set()
 
-    async def _accept_for_ever(self, lines: trio.Nursery, on_bytes: Callable[[Line, bytes], None]) -> None:
+    async def _accept_for_ever(self, lines: trio.Nursery, on_bytes: OnBytes) -> None:
         listening = self._sockets[0]
         while True:
             await trio.lowlevel.wait_readable(listening)
@@ -256,13 +296,14 @@ class Listener:
             self._count("connections_accepted")
             lines.start_soon(self._run_line, line, on_bytes)
 
-    async def _run_line(self, line: Line, on_bytes: Callable[[Line, bytes], None]) -> None:
+    async def _run_line(self, line: Line, on_bytes: OnBytes) -> None:
         try:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(line.write_for_ever, self._count)
                 await line.read_for_ever(on_bytes)
                 # What was decided for it is still owed: a peer that shut its sending side may be reading on.
                 await line.settled()
+                await line.linger()
                 nursery.cancel_scope.cancel()
         finally:
             self.lines.discard(line)
@@ -282,12 +323,34 @@ class Listener:
         for line in self.lines:
             line.stop_reading()
 
+    async def ended(self) -> None:
+        """Return when, after `stop`, every line has sent what it owed and ended."""
+        await self._ended.wait()
+
 
 def _set_options(sock: socket.socket) -> None:
     sock.setblocking(False)
     with contextlib.suppress(OSError):  # the peer may be gone already; the first read will say so
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        sock.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, limits.KEEPALIVE_IDLE_S)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, limits.KEEPALIVE_INTERVAL_S)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, limits.KEEPALIVE_PROBES)
+
+
+def _age_s(ancillary: list[tuple[int, int, bytes]]) -> float:
+    """Seconds that the bytes of a read had waited in the kernel; 0.0 where it does not say."""
+    for level, kind, data in ancillary:
+        if level == socket.SOL_SOCKET and kind == SO_TIMESTAMPNS and len(data) >= _TIMESPEC.size:
+            seconds, nanoseconds = _TIMESPEC.unpack_from(data)
+            age = time.time() - (seconds + nanoseconds / 1e9)
+            return min(max(age, 0.0), AGE_MAX_S)
+    return 0.0
+
+
+def _unacknowledged(sock: socket.socket) -> int:
+    """Bytes, our end of stream included, that the peer's kernel has not acknowledged yet (SIOCOUTQ of tcp(7))."""
+    count = array.array("i", [0])
+    fcntl.ioctl(sock, termios.TIOCOUTQ, count)
+    return count[0]

@@ -79,6 +79,7 @@ class ShardOwner:
         self._policies = policies
         self._clock = clock
         self._observers = observers
+        self._ending = False
         self.exception_counts: dict[str, int] = {}
         self._after_commit: list[Callable[[], None]] = []
         self._expiries = [
@@ -90,9 +91,14 @@ class ShardOwner:
         self.open_holds = len(self._expiries)
 
     @property
+    def admits_repeats(self) -> bool:
+        """Whether what makes no record may still be answered: up to twice as much, and then silence."""
+        return self.commit.admits_waiters and self.desk.admits_repeats and not self._ending
+
+    @property
     def admits(self) -> bool:
         """Whether another request may be decided. If not, the answer is 91 or silence, and nothing is kept."""
-        return self.commit.admits and self.desk.admits
+        return self.commit.admits and self.desk.admits and not self._ending
 
     def now_ms(self) -> int:
         return self._clock.now_ms(self.state.last_ms)
@@ -179,14 +185,21 @@ class ShardOwner:
                     self.execute(MarkAnswerUnknown(account.account_id, hold.hold_id), any_policy)
 
     async def _expire_holds(self) -> None:
+        """Each second, all that is due by then: slice after slice, so that a busy hour's holds stall nobody."""
         any_policy = next(iter(self._policies.values()))
         while True:
             now_ms = self.now_ms()
-            for _ in range(SWEEP_HOLDS_MAX):
-                if not self._expiries or self._expiries[0][0] > now_ms or not self.admits:
-                    break
+            looked_at = expired = 0
+            while self._expiries and self._expiries[0][0] <= now_ms and self.admits:
                 _, account_id, hold_id = heapq.heappop(self._expiries)
-                self.execute(ExpireHold(account_id, hold_id), any_policy)
+                expired += len(self.execute(ExpireHold(account_id, hold_id), any_policy).records)
+                looked_at += 1
+                if looked_at % SWEEP_HOLDS_MAX == 0:
+                    if expired:
+                        await self.commit.barrier()
+                    else:
+                        await trio.lowlevel.checkpoint()
+                    expired = 0
             await trio.sleep(SWEEP_INTERVAL_S)
 
     async def settle(self) -> None:
@@ -200,7 +213,8 @@ class ShardOwner:
 
     async def finish(self) -> None:
         """End the epoch in order: all answers sent or voided, all durable, all saved. Nothing may be decided after."""
-        await self.desk.settled(self.desk.mark())
+        self._ending = True
+        await self.settle()
         self._record((EpochEnded(self.now_ms()),))
         await self.commit.barrier()
         await self.snapshots.finish()

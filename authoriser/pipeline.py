@@ -23,7 +23,15 @@ from authoriser.owner import ShardOwner
 from authoriser.replies import build_reply
 from authoriser.telemetry.metrics import Counters
 from authoriser.translate import Tokens, Translator
-from isowire import DecodeError, EncodeError, FramingError, Message, clear_repeat, is_known, is_response
+from isowire import (
+    DecodeError,
+    EncodeError,
+    FramingError,
+    Message,
+    clear_repeat,
+    is_known,
+    is_response,
+)
 from rules import Reason
 
 log = structlog.get_logger()
@@ -55,9 +63,12 @@ class Pipeline:
         self._decisions = counters.decisions
         self._observe_decide = counters.stages["decide"].observe
 
-    def on_bytes(self, line: Line, data: bytes) -> None:
-        """Everything that one read brought. Whole frames are decided; a broken rest waits or ends the line."""
-        arrived = trio.current_time()
+    def on_bytes(self, line: Line, data: bytes, arrived: float) -> None:
+        """Everything that one read brought. Whole frames are decided; a broken rest waits or ends the line.
+
+        `arrived` is when the kernel got the bytes: deadlines count from there, however late they were read.
+        """
+        began = trio.current_time()
         try:
             frames = line.reader.feed(data)
         except FramingError as lost:
@@ -71,7 +82,7 @@ class Pipeline:
             self.on_frame(line, frame, arrived)
         if frames:
             self._counts["frames"] += len(frames)
-            self._observe_decide((trio.current_time() - arrived) / len(frames))
+            self._observe_decide((trio.current_time() - began) / len(frames))
         line.flush()
 
     def _count_keepalives(self, line: Line) -> None:
@@ -126,8 +137,10 @@ class Pipeline:
     def _business(self, line: Line, message: Message, kind: str, arrived: float) -> None:
         """Requests and reversals: decided here, answered when the log has caught up."""
         asks = kind in ASKS
-        if not self._owner.admits:
-            self._not_admitted(line, message, arrived, asks=asks)
+        if asks and trio.current_time() >= arrived + self._link.reply_deadline_s:
+            self._counts["late_on_arrival"] += (
+                1  # its answer could not leave: nothing is decided, nothing said
+            )
             return
         try:
             command = self._translate.authorisation(message) if asks else self._translate.reversal(message)
@@ -141,8 +154,9 @@ class Pipeline:
             if asks:
                 self._send_now(line, message, self._plain(Reason.SYSTEM_ERROR), arrived)
             return
-        if outcome.refused:
-            self._not_admitted(line, message, arrived, asks=asks)
+        if not self._admitted(outcome):
+            # A repeat of what is known is never told 91, which would contradict its first answer.
+            self._not_admitted(line, message, arrived, asks=asks and not outcome.repeated)
             return
         reply = outcome.reply
         assert reply is not None, "a message that was admitted is answered"
@@ -157,6 +171,12 @@ class Pipeline:
             answer=self._open_answer(outcome),
         )
         self._owner.commit.wait(pending)
+
+    def _admitted(self, outcome: Outcome) -> bool:
+        """Whether there is room for what was decided. Repeats make no record, and go on where new requests do not."""
+        if outcome.refused:
+            return False
+        return self._owner.admits if outcome.records else self._owner.admits_repeats
 
     def _open_answer(self, outcome: Outcome) -> Answer | None:
         """The answer on which an approval's hold depends; a repeat joins it while it is open."""

@@ -1,5 +1,6 @@
 """Where things are in a data directory. One shard for now; its number is in the path from the first day."""
 
+import os
 from pathlib import Path
 
 SHARD = 0
@@ -14,3 +15,18 @@ def shard_directory(data_dir: Path, shard: int) -> Path:
 def key_mark_of(data_dir: Path) -> Path:
     """A fingerprint of the PAN key that the stored tokens were made with; it tells nothing of the key."""
     return data_dir / "pan-key.mark"
+
+
+def write_durably(path: Path, text: str) -> None:
+    """The whole file or none, on disk when this returns."""
+    aside = path.with_name(f".{path.name}.new")
+    with aside.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    aside.replace(path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

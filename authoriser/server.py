@@ -4,13 +4,14 @@ Owns the order of starting and stopping, and what ends the process. Nothing is a
 nothing is left undecided when it exits in order.
 """
 
+import contextlib
 import gc
 import os
 import resource
 import signal
 import sqlite3
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import structlog
@@ -29,11 +30,11 @@ from authoriser.ledger.commands import Policy
 from authoriser.link import Link, Listener
 from authoriser.owner import Observers, ShardOwner, take_shard
 from authoriser.pipeline import Pipeline
-from authoriser.places import SHARD, key_mark_of, shard_directory
+from authoriser.places import SHARD, key_mark_of, shard_directory, write_durably
 from authoriser.recovery import RecoveryError
 from authoriser.snapshots.sqlite import SqliteSnapshots
 from authoriser.status import StatusPage
-from authoriser.telemetry.logging import set_up_logging
+from authoriser.telemetry.logging import flush_logging, set_up_logging
 from authoriser.telemetry.metrics import Counters, serve_metrics
 from authoriser.translate import Tokens
 from isowire import FRAMINGS, Codec, DialectError, load_dialect
@@ -44,6 +45,9 @@ EXIT_OK, EXIT_FAILED, EXIT_LOST = 0, 1, 74
 """74 is EX_IOERR of sysexits.h: the journal is lost to this process; starting again finds out what it has."""
 
 COUNTS_LOGGED_EVERY_S = 60.0
+
+ACCEPT_CLOCK = "AUTHORISER_ACCEPT_CLOCK"
+"""Environment: take a clock that is far ahead of the journal for right."""
 
 
 class StartFailed(Exception):  # noqa: N818 - what happened, said to an operator
@@ -83,13 +87,15 @@ def make_link(config: LinkConfig) -> Link:
 
 def run(config: Config) -> int:
     """Serve until SIGTERM or SIGINT. The exit code: 0 drained, 1 could not start, 74 lost the journal."""
-    set_up_logging(config.telemetry.log_format, config.telemetry.log_level)
+    set_up_logging(config.telemetry.log_format, config.telemetry.log_level, background=True)
     _raise_descriptor_limit()
     failed = ""
     try:
         trio.run(Server(config, on_lost=_leave_at_once).run)
     except* StartFailed as group:
         failed = "; ".join(str(error) for error in _leaves(group))
+    finally:
+        flush_logging()
     if failed:
         sys.stderr.write(f"authoriser: {failed}\n")
         return EXIT_FAILED
@@ -106,6 +112,7 @@ def _leaves(group: BaseExceptionGroup[BaseException]) -> list[BaseException]:
 
 def _leave_at_once() -> None:
     """No unwinding: a disk that has failed an fsync may never answer again, and nothing more may leave."""
+    flush_logging()
     os._exit(EXIT_LOST)
 
 
@@ -177,6 +184,16 @@ class Server:
             )
         except (RecoveryError, BatchError, sqlite3.Error) as error:
             raise StartFailed(f"{self._config.data_dir}: {error}") from error
+        ahead_days = (owner.now_ms() - owner.state.last_ms) // 86_400_000
+        if (
+            owner.state.last_ms
+            and ahead_days > limits.START_AFTER_MAX_DAYS
+            and ACCEPT_CLOCK not in os.environ
+        ):
+            raise StartFailed(
+                f"the clock is {ahead_days} days ahead of the journal's last record; if it is right, "
+                f"start once with {ACCEPT_CLOCK}=1 (a wrong one would expire every hold, for good)"
+            )
         # What was recovered stays: the collector need not walk a million cards in the middle of a payment.
         gc.collect()
         gc.freeze()
@@ -196,7 +213,7 @@ class Server:
         key = load_or_create_pan_key(path)
         mark = key_mark_of(self._config.data_dir)
         if not mark.exists():
-            mark.write_text(f"{key.version} {key.fingerprint}\n", encoding="ascii")
+            write_durably(mark, f"{key.version} {key.fingerprint}\n")
         elif mark.read_text(encoding="ascii").split() != [str(key.version), key.fingerprint]:
             raise KeyFileError(
                 f"{path} is not the key that the cards in {self._config.data_dir} were stored under; "
@@ -239,9 +256,8 @@ class Server:
         try:
             await owner.run(task_status=task_status)
         except* (Fenced, Unknown) as lost:
-            log.critical("the journal is lost; leaving at once", error=str(_leaves(lost)[0]))
-            self._on_lost()
-            raise
+            with self._ending_when_lost():
+                raise _leaves(lost)[0] from lost
 
     async def _open_doors(
         self, links: list[Link], owner: ShardOwner, pan_key: PanKey, nursery: trio.Nursery
@@ -327,7 +343,8 @@ class Server:
         due = trio.current_time() + COUNTS_LOGGED_EVERY_S
         while True:
             await trio.sleep(1)
-            await journal.checkpoint_if_due()
+            with self._ending_when_lost():
+                await journal.checkpoint_if_due()
             if trio.current_time() >= due:
                 due += COUNTS_LOGGED_EVERY_S
                 now = {**self.counters.counts, **self.counters.decisions}
@@ -338,6 +355,16 @@ class Server:
                 if changed:
                     log.info("counts of the last minute", counts=changed)
 
+    @contextlib.contextmanager
+    def _ending_when_lost(self) -> Iterator[None]:
+        """The journal is lost to this process: say so and leave, before anything else can happen."""
+        try:
+            yield
+        except (Fenced, Unknown) as lost:
+            log.critical("the journal is lost; leaving at once", error=str(lost))
+            self._on_lost()
+            raise
+
     # ---- stopping
 
     async def _await_signal(self, signals: AsyncIterator[int]) -> None:
@@ -346,10 +373,17 @@ class Server:
             self.stopping.set()
 
     async def _drain(self, owner: ShardOwner) -> None:
-        """Stop reading, answer what is in flight, end the epoch. What takes too long is left to recovery."""
+        """Stop reading, send what is owed, end the epoch. What takes too long is left to recovery.
+
+        The epoch ends in order only if every line did: else the next start must ask which answers left.
+        """
         for listener in self.listeners:
             listener.stop()
         with trio.move_on_after(limits.DRAIN_MAX_S) as patience:
+            for listener in self.listeners:
+                await listener.ended()
             await owner.finish()
+            return
         if patience.cancelled_caught:
-            log.error("draining took too long; the next start recovers what is missing")
+            log.error("draining took too long; leaving, and the next start recovers what is missing")
+            self._on_lost()  # a disk that hangs would hold up every tidier way out

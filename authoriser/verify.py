@@ -4,6 +4,7 @@ Both must be the same state, to the hash, and that state must keep every rule of
 serving process or without one.
 """
 
+import sqlite3
 from pathlib import Path
 
 from msgspec import Struct
@@ -19,6 +20,10 @@ from authoriser.snapshots.sqlite import SNAPSHOTS_FILE, load_snapshots
 
 PROBLEMS_LISTED_MAX = 100
 """More than this is one problem seen a hundred times."""
+
+
+DAMAGE = (BatchError, RecoveryError, AssertionError, KeyError, sqlite3.Error)
+"""How a journal or a snapshot that can't be right shows."""
 
 
 class VerifyReport(Struct, frozen=True):
@@ -43,12 +48,15 @@ def verify(data_dir: Path) -> VerifyReport:
     if not path.exists():
         return _report(None, [f"there is no journal in {data_dir} (looked for {path})"])
     # The snapshots first: they never know more than a journal read after them.
-    loaded = load_snapshots(directory / SNAPSHOTS_FILE)
+    try:
+        loaded = load_snapshots(directory / SNAPSHOTS_FILE)
+    except sqlite3.Error as error:
+        return _report(None, [f"the snapshots can't be read: {error}"])
     replayer = Replayer(SHARD)
     found: list[str] = []
     try:
         _feed(replayer, path, until=None)
-    except (BatchError, RecoveryError, AssertionError, KeyError) as error:
+    except DAMAGE as error:
         found.append(f"the journal can't be replayed past batch {replayer.tail.seq}: {error}")
         return _report(replayer, found)
     found += problems(replayer.state)
@@ -61,7 +69,7 @@ def _compare(whole: Replayer, path: Path, loaded: Loaded) -> list[str]:
         tail = Replayer(SHARD, loaded)
         _feed(tail, path, until=whole.tail.seq)
         tail.finish()
-    except (BatchError, RecoveryError, AssertionError, KeyError) as error:
+    except DAMAGE as error:
         return [f"the snapshots with the journal's tail can't be replayed: {error}"]
     if state_hash(tail.state) == state_hash(whole.state):
         return []

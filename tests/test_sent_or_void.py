@@ -132,7 +132,7 @@ class Bench:
         return line
 
     def send(self, line: FakeLine, mti: str = "0100", **changed: str) -> None:
-        self.pipeline.on_bytes(line, BIN2.wrap(message(mti, **changed)))  # type: ignore[arg-type]
+        self.pipeline.on_bytes(line, BIN2.wrap(message(mti, **changed)), trio.current_time())  # type: ignore[arg-type]
 
     @property
     def held(self) -> int:

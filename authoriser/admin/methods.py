@@ -71,6 +71,10 @@ class Methods:
         try:
             return await self._methods[method](params, uid)
         except c.CommandRefused as refused:
+            if refused.kind != "not_admitted":
+                await (
+                    self._owner.settle()
+                )  # a refusal tells of the state too, and must not get ahead of the log
             raise p.application_error(_kind(refused.kind), str(refused)) from None
 
     # ---- accounts

@@ -14,7 +14,7 @@ from msgspec import Struct
 from authoriser.journal.batch import GENESIS, VERSION, Batch, encode_batch
 from authoriser.journal.contract import Journal, Unknown
 from authoriser.ledger.records import Record
-from authoriser.limits import PENDING_RECORDS_MAX
+from authoriser.limits import PENDING_RECORDS_MAX, PENDING_WAITERS_MAX
 
 RETRY_FIRST_S = 0.01
 RETRY_MAX_S = 1.0
@@ -72,7 +72,12 @@ class GroupCommit:
     @property
     def admits(self) -> bool:
         """Whether more may be decided. Beyond the bound nothing is."""
-        return len(self._records) < PENDING_RECORDS_MAX
+        return len(self._records) < PENDING_RECORDS_MAX and self.admits_waiters
+
+    @property
+    def admits_waiters(self) -> bool:
+        """Whether more may wait. In a long stall, waiters outlive the replies that they stood for."""
+        return len(self._waiters) < PENDING_WAITERS_MAX
 
     def submit(self, records: tuple[Record, ...]) -> None:
         """Put `records`, applied already, into the next batch. They are never parted."""

@@ -22,6 +22,9 @@ LOCK_FILE = "lock"
 CHECKPOINT_PAGES = 4_000
 """WAL pages (4 KiB each) after which a background checkpoint is due: 16 MB, a fraction of a second to copy."""
 
+PASSING = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY})
+"""The disk is full, or another program holds the file's lock: nothing was written, and the same batch goes again."""
+
 _SCHEMA = "CREATE TABLE IF NOT EXISTS journal (seq INTEGER PRIMARY KEY, blob BLOB NOT NULL)"
 
 
@@ -40,10 +43,11 @@ class SqliteJournal:
         self._lock = _lock(directory)
         self._lost = False
         self._since_checkpoint = 0
-        self._checkpointing = False
         try:
             self._connection = _connect(self.path)
             self._connection.execute(_SCHEMA)
+            # Open from the start: when descriptors run out, it must not be the checkpoint that finds none.
+            self._beside = _connect(self.path)
             self._limiter = trio.CapacityLimiter(1)
             self._checkpoints = trio.CapacityLimiter(1)
             busy, _pages, _moved = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
@@ -74,7 +78,7 @@ class SqliteJournal:
         self._since_checkpoint += len(blob) // 4_096 + 2
 
     def _insert(self, seq: int, blob: bytes) -> bool:
-        """False where the disk is full. Runs in a worker thread."""
+        """False where nothing was written and it can be tried again. Runs in a worker thread."""
         if seq <= self._last:
             return self._found(seq, blob)
         if seq != self._last + 1:
@@ -84,7 +88,7 @@ class SqliteJournal:
         except sqlite3.IntegrityError:
             return self._found(seq, blob)
         except sqlite3.Error as error:
-            if error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_FULL:
+            if error.sqlite_errorcode & 0xFF in PASSING:
                 return False
             self._lost = True
             raise Unknown(f"{self.path}: {error} ({error.sqlite_errorname})", retry=False) from error
@@ -98,12 +102,35 @@ class SqliteJournal:
         return True
 
     async def checkpoint_if_due(self) -> bool:
-        """Move the WAL into the file if it has grown. For a task beside the commits; errors are left to them."""
+        """Move the log into the file if it has grown, off the commit path; then let the log begin again.
+
+        For a task beside the commits. What passes (a full disk, a lock) is left due. Raises Unknown(retry=False) for
+        any other error: the commits would meet it next.
+        """
         if self._since_checkpoint < CHECKPOINT_PAGES:
             await trio.lowlevel.checkpoint()
             return False
-        self._since_checkpoint = 0
-        await trio.to_thread.run_sync(_checkpoint, self.path, limiter=self._checkpoints)
+        done = await trio.to_thread.run_sync(
+            self._checkpoint, self._beside, "PASSIVE", limiter=self._checkpoints
+        )
+        if done:
+            # The writer never pauses, so a passive checkpoint alone never lets the log begin again: it grew by
+            # 50 MB/s. What is left to move after it is a few batches, and commits wait for those alone.
+            done = await trio.to_thread.run_sync(
+                self._checkpoint, self._connection, "RESTART", limiter=self._limiter
+            )
+        if done:
+            self._since_checkpoint = 0
+        return done
+
+    def _checkpoint(self, connection: sqlite3.Connection, mode: str) -> bool:
+        try:
+            connection.execute(f"PRAGMA wal_checkpoint({mode})").fetchone()
+        except sqlite3.Error as error:
+            if error.sqlite_errorcode & 0xFF in PASSING:
+                return False
+            self._lost = True
+            raise Unknown(f"{self.path}: {error} ({error.sqlite_errorname})", retry=False) from error
         return True
 
     async def read(self, from_seq: int, count: int) -> list[tuple[int, bytes]]:
@@ -114,13 +141,16 @@ class SqliteJournal:
         await trio.to_thread.run_sync(self._close, limiter=self._limiter)
 
     def _close(self) -> None:
+        self._beside.close()
         self._connection.close()
         os.close(self._lock)
 
 
 def read_batches(path: Path, from_seq: int, count: int) -> list[tuple[int, bytes]]:
     """Read beside the writer, in one short transaction of a connection of its own. Blocking."""
-    connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True, isolation_level=None, timeout=5.0)
+    connection = sqlite3.connect(
+        f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None, timeout=5.0
+    )
     try:
         query = "SELECT seq, blob FROM journal WHERE seq >= ? ORDER BY seq LIMIT ?"
         return connection.execute(query, (from_seq, count)).fetchall()
@@ -130,7 +160,9 @@ def read_batches(path: Path, from_seq: int, count: int) -> list[tuple[int, bytes
 
 def find_batch(path: Path, at_or_before: Callable[[bytes, int], bool]) -> int:
     """The last slot whose batch satisfies `at_or_before`, by bisection; 1 where none does. Blocking."""
-    connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True, isolation_level=None, timeout=5.0)
+    connection = sqlite3.connect(
+        f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None, timeout=5.0
+    )
     try:
         low, high = 1, connection.execute("SELECT max(seq) FROM journal").fetchone()[0] or 1
         while low < high:
@@ -156,14 +188,6 @@ def _connect(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def _checkpoint(path: Path) -> None:
-    connection = sqlite3.connect(path, isolation_level=None, timeout=5.0)
-    try:
-        connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
-    finally:
-        connection.close()
-
-
 def _lock(directory: Path) -> int:
     descriptor = os.open(directory / LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
@@ -177,8 +201,8 @@ def _lock(directory: Path) -> int:
 
 
 def _sync_directory(directory: Path) -> None:
-    """Make the new files' names durable: a file that no directory lists is lost with the power."""
-    for place in (directory, directory.parent):
+    """Make the names of new files and folders durable: what no directory lists is lost with the power."""
+    for place in (directory, *list(directory.absolute().parents)[:2]):
         descriptor = os.open(place, os.O_RDONLY)
         try:
             os.fsync(descriptor)

@@ -20,7 +20,7 @@ HOUR_MS = 3_600_000
 APPROVAL_CODE_DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
-class Outcome(Struct, frozen=True):
+class Outcome(Struct, frozen=True, gc=False):
     """`records` are to be applied in order and made durable before `reply` leaves.
 
     `key` names the kept answer that a request's reply is, so that a repeat can join it; `hold_id` is its
@@ -48,11 +48,12 @@ def decide(state: ShardState, command: c.Command, now_ms: int, policy: c.Policy)
 
 def approval_code(record_no: int) -> str:
     """DE38 from the record's number: six characters, base 36, unique until 2,176,782,336 records have passed."""
-    code = ""
-    for _ in range(6):
-        record_no, digit = divmod(record_no, 36)
-        code = APPROVAL_CODE_DIGITS[digit] + code
-    return code
+    rest, low = divmod(record_no, 1_296)
+    high, middle = divmod(rest, 1_296)
+    return _DIGIT_PAIRS[high % 1_296] + _DIGIT_PAIRS[middle] + _DIGIT_PAIRS[low]
+
+
+_DIGIT_PAIRS = tuple(one + two for one in APPROVAL_CODE_DIGITS for two in APPROVAL_CODE_DIGITS)
 
 
 # ---- authorisation requests

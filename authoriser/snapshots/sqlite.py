@@ -69,7 +69,9 @@ def load_snapshots(path: Path) -> Loaded:
     """Read beside the owner, for `verify`: one consistent moment of the store. Blocking."""
     if not path.exists():
         return Loaded(0, [])
-    connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True, isolation_level=None, timeout=5.0)
+    connection = sqlite3.connect(
+        f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None, timeout=5.0
+    )
     try:
         return _load(connection)
     finally:

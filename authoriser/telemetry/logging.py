@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import queue
 import re
 import sys
+import threading
 import traceback
-from collections.abc import MutableMapping
+from collections.abc import Callable, MutableMapping
 from typing import Any, Final, Literal, TextIO
 
 import structlog
@@ -21,6 +23,8 @@ from authoriser.telemetry.scrub import mask_digit_runs, mask_pans
 HIDDEN: Final = "[hidden]"
 VALUE_LENGTH_MAX: Final = 500
 """Longer values are cut: a log line is read by people, and a peer must not fill the disk with one frame."""
+WAITING_LINES_MAX: Final = 10_000
+"""Lines that wait for whoever reads the log, some 3 MB. Beyond them lines are dropped and counted."""
 NESTING_MAX: Final = 4
 """Lists and mappings below this are hidden."""
 
@@ -62,10 +66,17 @@ _TOO_LONG_FOR_A_PAN = re.compile(r"[0-9]{20,}")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
-def set_up_logging(log_format: LogFormat = "auto", level: str = "info", stream: TextIO | None = None) -> None:
+def set_up_logging(
+    log_format: LogFormat = "auto",
+    level: str = "info",
+    stream: TextIO | None = None,
+    *,
+    background: bool = False,
+) -> None:
     """Configure structlog for the whole process. `auto` is console on a terminal, else JSON lines.
 
-    `stream` is standard error if None. Calls below `level` cost an empty method each: nothing is formatted.
+    `stream` is standard error if None. Calls below `level` cost an empty method each: nothing is formatted. With
+    `background` a thread writes, so that a pipe that nobody reads holds up no payment; `flush_logging` waits for it.
     """
     out = stream if stream is not None else sys.stderr
     console = log_format == "console" or (log_format == "auto" and out.isatty())
@@ -83,9 +94,24 @@ def set_up_logging(log_format: LogFormat = "auto", level: str = "info", stream: 
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
-        logger_factory=lambda *_: _Lines(stream),
+        logger_factory=_factory(stream, background=background),
         cache_logger_on_first_use=True,  # a filtered call through the proxy takes a third of the time
     )
+
+
+def flush_logging(seconds: float = 1.0) -> None:
+    """Wait, at most so long, until lines logged so far are written. For the end of a process."""
+    if _background is not None:
+        _background.flush(seconds)
+
+
+def _factory(stream: TextIO | None, *, background: bool) -> Callable[..., _Lines]:
+    global _background  # noqa: PLW0603 - one process has one log
+    if not background:
+        _background = None
+        return lambda *_: _Lines(stream)
+    lines = _background = _BackgroundLines(stream)
+    return lambda *_: lines
 
 
 class _Lines:
@@ -101,6 +127,44 @@ class _Lines:
             out.flush()
 
     debug = info = warning = error = critical = msg
+
+
+class _BackgroundLines(_Lines):
+    """Hands lines to a thread. When it is stuck, lines are dropped, and how many is said once it goes on."""
+
+    def __init__(self, stream: TextIO | None) -> None:
+        super().__init__(stream)
+        self._queue: queue.Queue[str | threading.Event] = queue.Queue(WAITING_LINES_MAX)
+        self._dropped = 0
+        threading.Thread(target=self._write_for_ever, name="log", daemon=True).start()
+
+    def msg(self, message: str) -> None:
+        try:
+            self._queue.put_nowait(message)
+        except queue.Full:
+            self._dropped += 1
+
+    debug = info = warning = error = critical = msg
+
+    def flush(self, seconds: float) -> None:
+        written = threading.Event()
+        with contextlib.suppress(queue.Full):
+            self._queue.put(written, timeout=seconds)
+            written.wait(seconds)
+
+    def _write_for_ever(self) -> None:
+        while True:
+            item = self._queue.get()
+            if isinstance(item, threading.Event):
+                item.set()
+                continue
+            dropped, self._dropped = self._dropped, 0
+            if dropped:
+                super().msg(f'{{"event": "log lines were dropped: nobody read them", "count": {dropped}}}')
+            super().msg(item)
+
+
+_background: _BackgroundLines | None = None
 
 
 def mask(_logger: object, _method: str, event_dict: EventDict) -> EventDict:

@@ -35,6 +35,7 @@ COUNTS: Final[dict[str, str]] = {
     "unknown_mti": "Messages dropped because their type does not exist.",
     "responses_dropped": "Responses dropped because nothing had been asked.",
     "before_sign_on": "Business messages on connections that had not signed on.",
+    "late_on_arrival": "Requests not decided because they had waited in the kernel past their deadline.",
     "not_admitted": "Requests answered as not admitted because the queue was full.",
     "silences": "Requests that got no answer because it would have been late.",
     "voids": "Approvals taken back by a record because their answer did not leave in time.",

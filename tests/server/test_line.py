@@ -72,8 +72,8 @@ def owe(desk: AnswerDesk, line: Line, data: bytes) -> None:
     line.flush()
 
 
-def remember(heard: list[bytes]) -> Callable[[Line, bytes], None]:
-    return lambda _line, data: heard.append(data)
+def remember(heard: list[bytes]) -> Callable[[Line, bytes, float], None]:
+    return lambda _line, data, _arrived: heard.append(data)
 
 
 async def test_reading_goes_on_when_all_that_waited_was_dropped(

@@ -1,6 +1,10 @@
 """authoriser.telemetry.logging: what a line shows and what it hides."""
 
 import json
+import os
+import re
+import select
+import threading
 from collections.abc import Callable, Iterator
 from io import StringIO
 from pathlib import Path
@@ -9,7 +13,12 @@ from typing import Any
 import pytest
 import structlog
 
-from authoriser.telemetry.logging import ALLOWED_KEYS, set_up_logging
+from authoriser.telemetry.logging import (
+    ALLOWED_KEYS,
+    WAITING_LINES_MAX,
+    flush_logging,
+    set_up_logging,
+)
 
 PAN = "4000000000000002"
 
@@ -152,3 +161,25 @@ def test_a_closed_stream_stops_nobody() -> None:
     stream.close()
     log.info("after")
     assert stream.closed
+
+
+def test_a_log_that_nobody_reads_holds_nobody_up() -> None:
+    """A pipe that is full and never read: logging goes on at once, lines are dropped, and how many is said later."""
+    read_end, write_end = os.pipe()
+    with os.fdopen(write_end, "w") as stream:
+        set_up_logging("json", "info", stream, background=True)
+        log = structlog.get_logger()
+        for number in range(2 * WAITING_LINES_MAX):
+            log.info("counts", count=number)
+        os.set_blocking(read_end, True)
+        heard = b""
+        while b"dropped" not in heard:
+            heard += os.read(read_end, 1 << 20)
+        flusher = threading.Thread(target=flush_logging, args=(10.0,))
+        flusher.start()
+        while flusher.is_alive():
+            if select.select([read_end], [], [], 0.01)[0]:
+                heard += os.read(read_end, 1 << 20)
+    os.close(read_end)
+    set_up_logging("json", "info")
+    assert re.search(rb'"log lines were dropped: nobody read them", "count": [0-9]+', heard)
