@@ -65,6 +65,8 @@ class Line:
         self.closed = False
         self.keepalives = 0
         """Of the reader's keep-alives, how many were counted."""
+        self.envelope = b""
+        """What the frame being decided came in: its answer, made in the same step, goes back in it."""
         self.owed = 0
         """Replies decided for this line and neither sent nor dropped."""
         self._socket = sock

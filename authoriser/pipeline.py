@@ -29,6 +29,7 @@ from isowire import (
     FramingError,
     Message,
     clear_repeat,
+    envelope_of,
     is_known,
     is_response,
 )
@@ -92,6 +93,7 @@ class Pipeline:
 
     def on_frame(self, line: Line, frame: bytes, arrived: float) -> None:
         """One frame. A fault of ours is answered 96 where an answer is due; it never takes the line down."""
+        line.envelope = envelope_of(frame)
         try:
             self._decoded(line, frame, arrived)
         except EncodeError as error:
@@ -160,7 +162,7 @@ class Pipeline:
             return
         reply = outcome.reply
         assert reply is not None, "a message that was admitted is answered"
-        data = self._frame(message, reply)
+        data = self._frame(line, message, reply)
         self._owner.enact(outcome)
         self._count(message.mti, outcome, reply)
         pending = self._desk.expect(
@@ -235,7 +237,7 @@ class Pipeline:
         elif mti in dialect.requests and not self._owner.admits:
             self._not_admitted(line, message, arrived, asks=True)
         elif mti in dialect.requests:
-            data = self._frame(message, self._plain(Reason.FORMAT_ERROR))
+            data = self._frame(line, message, self._plain(Reason.FORMAT_ERROR))
             pending = self._desk.expect(line, data, arrived=arrived, deadline_s=self._link.reply_deadline_s)
             self._owner.commit.wait(pending)
 
@@ -274,11 +276,12 @@ class Pipeline:
     def _plain(self, reason: Reason) -> Reply:
         return Reply(reason, self._policy.response_codes[reason])
 
-    def _frame(self, message: Message, reply: Reply) -> bytes:
-        return self._link.framing.wrap(self._codec.encode(build_reply(self._link.dialect, message, reply)))
+    def _frame(self, line: Line, message: Message, reply: Reply) -> bytes:
+        payload = self._codec.encode(build_reply(self._link.dialect, message, reply))
+        return self._link.framing.answer(line.envelope, payload)
 
     def _send_now(self, line: Line, message: Message, reply: Reply, arrived: float) -> None:
         """A reply that tells of no account's state and so need not wait for the log."""
-        data = self._frame(message, reply)
+        data = self._frame(line, message, reply)
         deadline_s = self._link.reply_deadline_s
         self._desk.expect(line, data, arrived=arrived, deadline_s=deadline_s).release()

@@ -15,6 +15,7 @@ import msgspec
 import trio
 import typer
 
+from isowire.framing import FRAMINGS
 from simulator.cards import make_cards, read_cards, write_cards
 from simulator.errors import SimulatorError
 from simulator.lines import LinePolicy
@@ -48,7 +49,9 @@ Connect = Annotated[str, typer.Option("--connect", metavar="HOST:PORT", help="Wh
 CardsFile = Annotated[
     Path, typer.Option("--cards", metavar="FILE", help="The cards: the file that was imported.")
 ]
-FramingName = Annotated[str, typer.Option("--framing", help="Length header: bin2 or ascii4.")]
+FramingName = Annotated[
+    str, typer.Option("--framing", help=f"How messages are framed: {', '.join(FRAMINGS)}.")
+]
 Connections = Annotated[int, typer.Option("--connections", min=1, max=CONNECTIONS_MAX)]
 Rate = Annotated[float, typer.Option("--rate", min=0.01, max=RATE_MAX_PER_S, help="Messages a second.")]
 EchoEvery = Annotated[float, typer.Option("--echo-every", min=0.1, help="Seconds between echo tests.")]

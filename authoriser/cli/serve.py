@@ -9,6 +9,7 @@ import typer
 
 from authoriser.cli.options import DATA_VARIABLE
 from authoriser.config import Overrides, load_config
+from isowire.framing import FRAMINGS
 
 
 def serve(
@@ -28,7 +29,8 @@ def serve(
         str | None, typer.Option("--dialect", metavar="NAME", help="A dialect, or its file.")
     ] = None,
     framing: Annotated[
-        str | None, typer.Option("--framing", metavar="bin2|ascii4", help="The length header of messages.")
+        str | None,
+        typer.Option("--framing", metavar="NAME", help=f"How messages are framed: {', '.join(FRAMINGS)}."),
     ] = None,
 ) -> None:
     """Serve card networks until SIGTERM or Ctrl-C; prints a line when it is ready."""

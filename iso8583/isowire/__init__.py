@@ -17,7 +17,8 @@ from isowire.fields import (
     parse_processing_code,
     parse_replacement_amount,
 )
-from isowire.framing import FRAMINGS, FrameReader, Framing
+from isowire.frame_reader import FrameReader
+from isowire.framing import FRAMINGS, Frame, Framing, envelope_of
 from isowire.mti import clear_repeat, is_known, is_response, response_mti
 from isowire.pan import Pan, luhn_valid, pan_of
 
@@ -29,6 +30,7 @@ __all__ = [
     "Dialect",
     "DialectError",
     "EncodeError",
+    "Frame",
     "FrameReader",
     "Framing",
     "FramingError",
@@ -40,6 +42,7 @@ __all__ = [
     "check_datetime_mmddhhmmss",
     "clear_repeat",
     "dialect_names",
+    "envelope_of",
     "is_known",
     "is_response",
     "load_dialect",

@@ -30,6 +30,10 @@ def _picture_character(character: str) -> str:
     return "A" if character.isalpha() else character
 
 
+LossReason = Literal["not_a_length", "over_maximum", "not_an_envelope"]
+"""Why framing was lost."""
+
+
 class WireError(Exception):
     """Whatever the wire layer refuses. `str` and `repr` are safe to log and to show."""
 
@@ -42,14 +46,14 @@ class FramingError(WireError):
 
     def __init__(
         self,
-        reason: Literal["not_a_length", "over_maximum"],
+        reason: LossReason,
         *,
         found: str,
         expected: str,
         frames: Sequence[bytes] = (),
     ) -> None:
         super().__init__(f"framing lost ({reason}): found {found}, expected {expected}")
-        self.reason: Literal["not_a_length", "over_maximum"] = reason
+        self.reason: LossReason = reason
         self.found = found
         self.expected = expected
         self.frames = list(frames)

@@ -129,7 +129,10 @@ metrics_listen = "0.0.0.0:9464"
             "did you mean Europe/Brussels?"
         ),
         "links[0].name: \"a b\" should be 1 to 32 letters, digits, '_', '.' or '-', starting with a letter or digit",
-        'links[1].framing: "bin3" is not known; allowed: ascii4, bin2; did you mean bin2?',
+        (
+            'links[1].framing: "bin3" is not known; allowed: ascii4, bcd2, bin2, bin2-etx, bin2-inclusive, '
+            "bin2-tpdu, bin4, hex4, visa-base1; did you mean bin4?"
+        ),
         'links[1].listen: "127.0.0.1" should be "HOST:PORT", such as "127.0.0.1:8583" or "[::1]:8583"',
         "links[1].reply_deadline_ms: 49 should be a whole number from 50 to 60000 milliseconds",
         "links[1].connections_max: 0 should be a whole number from 1 to 65535 connections",
@@ -163,7 +166,10 @@ metrics_listen = "0.0.0.0:9464"
             '"nowhere.toml" is no file that can be found from the working directory',
         ),
         ('lissen = "x"', "no such key; allowed: framing, name, network, listen, dialect, "),
-        ("framing = []", "[] is not known; allowed: ascii4, bin2"),
+        (
+            "framing = []",
+            "[] is not known; allowed: ascii4, bcd2, bin2, bin2-etx, bin2-inclusive, bin2-tpdu, bin4, hex4, visa-base1",
+        ),
     ],
 )
 def test_a_wrong_line_of_a_link(problems_of: Callable[..., list[str]], line: str, problem: str) -> None:
@@ -283,7 +289,7 @@ def test_overrides_stand_over_the_file(tmp_path: Path) -> None:
 def test_overrides_are_checked_like_the_file() -> None:
     """Each wrong option is named as an option."""
     with pytest.raises(ConfigError) as caught:
-        load_config(overrides=Overrides("", "nowhere", "iso99", "bin4"))
+        load_config(overrides=Overrides("", "nowhere", "iso99", "bin5"))
     expected = ["--data", "--framing", "--listen", "--dialect"]
     assert expected == [problem.where for problem in caught.value.problems]
 

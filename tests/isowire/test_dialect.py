@@ -161,7 +161,7 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
             "key_fields = [7, 7,",
             "key_fields: found a number twice, expected each number once",
         ),
-        ('"bin2"', '"bin4"', "default_framing: found 'bin4', expected bin2 or ascii4"),
+        ('"bin2"', '"bin5"', "default_framing: found 'bin5', expected bin2 or bin2-inclusive or bcd2"),
         (
             'approved = "00"',
             'approved = "0"',

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from isowire import FRAMINGS, EncodeError, FrameReader, Framing, FramingError
+from isowire import FRAMINGS, EncodeError, FrameReader, Framing, FramingError, envelope_of
 
 BIN2 = FRAMINGS["bin2"]
 ASCII4 = FRAMINGS["ascii4"]
@@ -21,11 +21,143 @@ def chunked(data: bytes, cuts: list[int]) -> list[bytes]:
 
 
 def test_the_headers_are_what_the_names_say() -> None:
-    """bin2 is two bytes, big-endian; ascii4 four digits; neither counts itself."""
-    assert BIN2.wrap(b"x" * 258) == b"\x01\x02" + b"x" * 258
-    assert ASCII4.wrap(b"x" * 258) == b"0258" + b"x" * 258
-    facts = {name: (f.name, f.header_bytes, f.frame_length_max_bytes) for name, f in FRAMINGS.items()}
-    assert facts == {"bin2": ("bin2", 2, 65535), "ascii4": ("ascii4", 4, 9999)}
+    """The header of 258 bytes in each framing, with what stands around the message."""
+    payload = b"x" * 258
+    around = {name: framing.wrap(payload).split(payload) for name, framing in FRAMINGS.items()}
+    base1 = bytes.fromhex("0118 0000 160102 0118") + bytes(17)
+    assert around == {
+        "bin2": [b"\x01\x02", b""],
+        "bin2-inclusive": [b"\x01\x04", b""],
+        "bcd2": [b"\x02\x58", b""],
+        "ascii4": [b"0258", b""],
+        "hex4": [b"0102", b""],
+        "bin4": [b"\x00\x00\x01\x02", b""],
+        "bin2-tpdu": [b"\x01\x07\x60\x00\x00\x00\x00", b""],
+        "visa-base1": [base1, b""],
+        "bin2-etx": [b"\x01\x03", b"\x03"],
+    }
+
+
+def test_each_says_how_long_a_message_may_be() -> None:
+    """What the header can say, less what it counts beside the message; four bytes are held to a mebibyte."""
+    facts = {
+        name: (f.name, f.header_bytes, f.overhead_bytes, f.frame_length_max_bytes)
+        for name, f in FRAMINGS.items()
+    }
+    assert facts == {
+        "bin2": ("bin2", 2, 0, 65535),
+        "bin2-inclusive": ("bin2-inclusive", 2, 0, 65533),
+        "bcd2": ("bcd2", 2, 0, 9999),
+        "ascii4": ("ascii4", 4, 0, 9999),
+        "hex4": ("hex4", 4, 0, 65535),
+        "bin4": ("bin4", 4, 0, 1048576),
+        "bin2-tpdu": ("bin2-tpdu", 2, 5, 65530),
+        "visa-base1": ("visa-base1", 4, 22, 65280),
+        "bin2-etx": ("bin2-etx", 2, 1, 65534),
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "header"),
+    [
+        ("bin2", b"\0\0"),
+        ("bin2-inclusive", b"\0\2"),
+        ("bin2-inclusive", b"\0\0"),
+        ("bcd2", b"\0\0"),
+        ("ascii4", b"0000"),
+        ("hex4", b"0000"),
+        ("bin4", b"\0\0\0\0"),
+        ("bin2-tpdu", b"\0\0"),
+        ("bin2-tpdu", b"\0\5\x60\0\1\0\2"),
+        ("visa-base1", b"\0\0\0\0"),
+        ("visa-base1", b"\0\x16\0\0\x16" + bytes(21)),
+        ("bin2-etx", b"\0\0"),
+        ("bin2-etx", b"\0\1\3"),
+    ],
+)
+def test_nothing_in_a_frame_is_a_keep_alive(name: str, header: bytes) -> None:
+    """A length of zero, and an envelope without a message in it: skipped, counted, nothing left over."""
+    reader = FRAMINGS[name].reader(10)
+    assert (reader.feed(header * 2), reader.keepalives, reader.buffered_bytes) == ([], 2, 0)
+
+
+def test_a_plain_frame_has_no_envelope() -> None:
+    """Its answer is the header and the payload, whatever is asked for."""
+    frame = BIN2.reader(10).feed(b"\0\3abc")[0]
+    assert (envelope_of(frame), BIN2.answer(envelope_of(frame), b"de")) == (b"", b"\0\2de")
+
+
+def test_the_answer_goes_back_where_the_tpdu_came_from() -> None:
+    """Kind kept, destination and source changed over."""
+    framing = FRAMINGS["bin2-tpdu"]
+    frame = framing.reader(10).feed(b"\0\x08" + bytes.fromhex("6000121234") + b"abc")[0]
+    assert frame == b"abc"
+    assert envelope_of(frame) == bytes.fromhex("6000121234")
+    assert framing.answer(envelope_of(frame), b"de") == b"\0\x07" + bytes.fromhex("6012340012") + b"de"
+
+
+def test_the_answer_goes_back_where_the_base1_header_came_from() -> None:
+    """Stations changed over, the length anew, every other byte as it came."""
+    framing = FRAMINGS["visa-base1"]
+    envelope = bytes.fromhex("16 01 02 0019 111111 222222 31 4142 515253 61 717273 81")
+    frame = framing.reader(10).feed(b"\0\x19\0\0" + envelope + b"abc")[0]
+    assert (frame, envelope_of(frame)) == (b"abc", envelope)
+    answer = bytes.fromhex("16 01 02 0018 222222 111111 31 4142 515253 61 717273 81")
+    assert framing.answer(envelope, b"de") == b"\0\x18\0\0" + answer + b"de"
+
+
+def test_a_base1_header_says_its_own_length() -> None:
+    """That of a rejected message has 26 bytes: it is not taken for a part of the message."""
+    envelope = b"\x1a" + bytes(21) + b"\x80\x00\x01\x23"
+    frame = FRAMINGS["visa-base1"].reader(10).feed(b"\0\x1d\0\0" + envelope + b"abc")[0]
+    assert (frame, envelope_of(frame)) == (b"abc", envelope)
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "reason", "found", "expected"),
+    [
+        ("bin2-inclusive", b"\0\1", "not_a_length", r"'\x##\x##'", "a length of 2 bytes, at least 2"),
+        ("bcd2", b"\x1a\x00", "not_a_length", r"'\x#a\x##'", "a length of 4 BCD digits"),
+        ("hex4", b"0x1F", "not_a_length", "'#x#F'", "a length of 4 hexadecimal characters"),
+        ("hex4", b" 1f ", "not_a_length", "' #f '", "a length of 4 hexadecimal characters"),
+        ("bin4", b"\xff\xff\xff\xff", "over_maximum", "a length of 4294967295 bytes", "at most 100 bytes"),
+        ("bin2-tpdu", b"\0\4abcd", "not_a_length", "a length of 4 bytes", "0, or at least 5 bytes"),
+        ("visa-base1", b"\0\x15\0\0", "not_a_length", "a length of 21 bytes", "0, or at least 22 bytes"),
+        (
+            "visa-base1",
+            b"\0\x16\0\0" + b"\x15" + bytes(21),
+            "not_an_envelope",
+            "a frame that begins or ends otherwise",
+            "a frame of visa-base1",
+        ),
+        (
+            "visa-base1",
+            b"\0\x16\0\0" + b"\x17" + bytes(21),
+            "not_an_envelope",
+            "a frame that begins or ends otherwise",
+            "a frame of visa-base1",
+        ),
+        (
+            "bin2-etx",
+            b"\0\4abcd",
+            "not_an_envelope",
+            "a frame that begins or ends otherwise",
+            "a frame of bin2-etx",
+        ),
+    ],
+)
+def test_what_is_no_frame_loses_the_place(
+    name: str, data: bytes, reason: str, found: str, expected: str
+) -> None:
+    """Reason, what stood there and what would be right; the frames before it are good; nothing follows."""
+    framing = FRAMINGS[name]
+    reader = framing.reader(100)
+    with pytest.raises(FramingError) as caught:
+        reader.feed(framing.wrap(b"a") + data)
+    error = caught.value
+    assert (error.reason, error.found, error.expected, error.frames) == (reason, found, expected, [b"a"])
+    with pytest.raises(FramingError):
+        reader.feed(framing.wrap(b"b"))
 
 
 @pytest.mark.parametrize("framing", FRAMINGS.values(), ids=FRAMINGS)
@@ -89,8 +221,8 @@ def test_over_the_maximum_is_refused_at_its_header(framing: Framing) -> None:
     error = caught.value
     assert (error.reason, error.found, error.expected, error.frames) == (
         "over_maximum",
-        "a length of 101 bytes",
-        "at most 100 bytes",
+        f"a length of {101 + framing.overhead_bytes} bytes",
+        f"at most {100 + framing.overhead_bytes} bytes",
         [b"a", b"b" * 100],
     )
     assert reader.buffered_bytes == 0
@@ -139,7 +271,7 @@ def test_any_bytes_give_frames_or_a_framing_error(framing: Framing, data: bytes,
                 frames += reader.feed(chunk)
             except FramingError as error:
                 return [*frames, *error.frames], error.reason, reader.keepalives
-            assert reader.buffered_bytes < framing.header_bytes + 64
+            assert reader.buffered_bytes < framing.header_bytes + framing.overhead_bytes + 64
         return frames, None, reader.keepalives
 
     assert outcome([data]) == outcome(chunked(data, cuts))

@@ -198,5 +198,5 @@ async def test_no_server_is_said_in_words() -> None:
 def test_an_unknown_framing_lists_the_known_ones() -> None:
     """A typo in --framing."""
     with pytest.raises(SimulatorError) as caught:
-        framing_named("bin4")
-    assert str(caught.value) == "there is no framing 'bin4'; there are ascii4, bin2"
+        framing_named("bin5")
+    assert str(caught.value) == "there is no framing 'bin5'; there are ascii4, bcd2, bin2, bin2-etx, bin2-inclusive, bin2-tpdu, bin4, hex4, visa-base1"

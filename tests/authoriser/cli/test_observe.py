@@ -162,7 +162,10 @@ def test_serve_names_every_wrong_value(run: Callable[..., Any], tmp_path: Path) 
     file.write_text("[telemetry]\nlog_level = 'loud'\n")
     ran = run("serve", "--config", str(file), "--listen", "nowhere", "--framing", "bin3")
     expected = [
-        'authoriser: --framing: "bin3" is not known; allowed: ascii4, bin2; did you mean bin2?',
+        (
+            'authoriser: --framing: "bin3" is not known; allowed: ascii4, bcd2, bin2, bin2-etx, '
+            "bin2-inclusive, bin2-tpdu, bin4, hex4, visa-base1; did you mean bin4?"
+        ),
         'authoriser: --listen: "nowhere" should be "HOST:PORT", such as "127.0.0.1:8583" or "[::1]:8583"',
         'authoriser: telemetry.log_level: "loud" is not known; allowed: debug, info, warning, error',
     ]
