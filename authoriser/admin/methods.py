@@ -11,6 +11,7 @@ from functools import lru_cache
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
+import msgspec
 import trio
 
 from authoriser.admin import protocol as p
@@ -211,7 +212,7 @@ class Methods:
             raise c.CommandRefused("conflict", f"line {row.line}: the card number's check digit is wrong")
         account = c.OpenAccount(row.account, _numeric(row.currency), 0, self._time_zone, audit)
         card = self._new_card(row, self._pan_key.token(row.pan), CardState.ACTIVE, audit)
-        return c.ImportRow(account, card, row.credit_minor)
+        return c.ImportRow(account, msgspec.structs.replace(card, funded_minor=row.credit_minor))
 
     # ---- looks
 

@@ -103,6 +103,7 @@ def _card_issued(state: ShardState, account: Account, record: r.CardIssued) -> N
         expiry=record.expiry,
         expires_ms=record.expires_ms,
         state=record.state,
+        funded_minor=record.funded_minor,
     )
     account.cards[record.card_id] = card
     state.index(account, card)
@@ -185,6 +186,7 @@ def _release(account: Account, hold_id: int, released_minor: int, remaining_mino
     account.held_minor -= released_minor
     if remaining_minor:
         hold.amount_minor = remaining_minor
+        hold.spoken_of = True
     else:
         del account.holds[hold_id]
 

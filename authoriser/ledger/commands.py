@@ -105,6 +105,7 @@ class IssueCard(Struct, frozen=True, gc=False):
     expires_ms: int
     state: CardState
     audit: Audit
+    funded_minor: int = 0
 
 
 class CreditAccount(Struct, frozen=True, gc=False):
@@ -124,7 +125,10 @@ class ImportRow(Struct, frozen=True, gc=False):
 
     account: OpenAccount
     card: IssueCard
-    credit_minor: int
+
+    @property
+    def credit_minor(self) -> int:
+        return self.card.funded_minor
 
 
 Command = (

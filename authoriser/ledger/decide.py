@@ -5,6 +5,7 @@ rules themselves are in `rules`. `outcome.refused` is for requests that were not
 decided.
 """
 
+import hashlib
 from collections.abc import Callable
 from typing import Any
 
@@ -267,7 +268,8 @@ def _exception(command: c.ReversalRequest, now_ms: int, kind: str, detail: str) 
     said = command.particulars
     return r.ExceptionNoted(
         at_ms=now_ms,
-        exception_id=f"{kind}:{command.key}",
+        # A hash, because the key holds a part of the card's token, and this id is shown.
+        exception_id=hashlib.sha256(f"{kind}:{command.key}".encode()).hexdigest()[:24],
         kind=kind,
         link=said.link,
         network=said.network,
@@ -284,7 +286,7 @@ def _exception(command: c.ReversalRequest, now_ms: int, kind: str, detail: str) 
 
 def _void(state: ShardState, command: c.VoidAnswer, now_ms: int, policy: c.Policy) -> Outcome:
     hold = state.accounts[command.account_id].holds.get(command.hold_id)
-    if hold is None or hold.amount_minor != hold.placed_minor:
+    if hold is None or hold.spoken_of:
         return Outcome()  # reversed meanwhile, wholly or in part: the network has spoken since
     reason = Reason.ANSWER_VOID
     return Outcome(
@@ -397,6 +399,7 @@ def _issued(command: c.IssueCard, now_ms: int) -> r.CardIssued:
         expires_ms=command.expires_ms,
         state=command.state,
         audit=command.audit,
+        funded_minor=command.funded_minor,
     )
 
 
@@ -432,9 +435,12 @@ def _change_card(state: ShardState, command: c.ChangeCardState, now_ms: int, _po
     account = state.cards.get(command.card_id)
     if account is None:
         raise c.CommandRefused("not_found", f"there is no card {command.card_id!r}")
-    if _made_before(account, command.audit):
-        return Outcome(account_id=account.account_id, changed=True)
     card = account.cards[command.card_id]
+    if _made_before(account, command.audit):
+        if card.state is not command.after:
+            text = f"that was done under this key, and undone since: the card is {card.state.value} now"
+            raise c.CommandRefused("conflict", text)
+        return Outcome(account_id=account.account_id, changed=True)
     if card.state is command.after:
         return Outcome(account_id=account.account_id)
     if card.state not in _CHANGES.get(command.after, ()):
@@ -475,13 +481,16 @@ def _same_currency(account: Account, command: c.ImportRow) -> None:
 
 
 def _present_row(state: ShardState, command: c.ImportRow, card: Card) -> Outcome:
-    """A number that is here already was funded in the same record as it came: nothing is owed again."""
+    """A number that is here already was funded in the same batch as it came: nothing is owed again."""
     account = state.cards[card.card_id]
     if account.account_id != command.account.account_id:
         raise c.CommandRefused("conflict", f"the card is on another account, {account.account_id!r}")
     _same_currency(account, command)
     if card.expiry != command.card.expiry:
         raise c.CommandRefused("conflict", f"the card is here with expiry {card.expiry}")
+    if card.funded_minor != command.credit_minor:
+        text = f"the card is here already, opened with a credit of {card.funded_minor}, not {command.credit_minor}"
+        raise c.CommandRefused("conflict", f"{text}; credit the account by itself")
     return Outcome(account_id=account.account_id)
 
 

@@ -101,6 +101,8 @@ class AccountOpened(Struct, frozen=True, array_like=True, tag=3, gc=False):
 
 
 class CardIssued(Struct, frozen=True, array_like=True, tag=4, gc=False):
+    """`funded_minor` is the credit of the same import row, else 0; the money itself is a `Posted` of its own."""
+
     at_ms: int
     account_id: str
     card_id: str
@@ -111,6 +113,7 @@ class CardIssued(Struct, frozen=True, array_like=True, tag=4, gc=False):
     expires_ms: int
     state: CardState
     audit: Audit
+    funded_minor: int = 0
 
 
 class Posted(Struct, frozen=True, array_like=True, tag=5, gc=False):

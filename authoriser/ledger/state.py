@@ -17,7 +17,10 @@ NEVER_MS = 1 << 62
 
 
 class Card(Struct, array_like=True, gc=False):
-    """`token` is the PAN's HMAC. `expires_ms` is the first instant at which the card is no longer good."""
+    """`token` is the PAN's HMAC. `expires_ms` is the first instant at which the card is no longer good.
+
+    `funded_minor` is what its import credited with it; a later import of the same card must say the same.
+    """
 
     card_id: str
     token: bytes
@@ -26,10 +29,14 @@ class Card(Struct, array_like=True, gc=False):
     expiry: str
     expires_ms: int
     state: CardState
+    funded_minor: int = 0
 
 
 class Hold(Struct, array_like=True, gc=False):
-    """Funds set aside for an approval. `amount_minor` shrinks by partial reversals, `placed_minor` does not."""
+    """Funds set aside for an approval. `amount_minor` shrinks by partial reversals, `placed_minor` does not.
+
+    `spoken_of`: the network has sent a reversal for it, so it knows of the approval, however its answer fared.
+    """
 
     hold_id: int
     card_id: str
@@ -41,6 +48,7 @@ class Hold(Struct, array_like=True, gc=False):
     approval_code: str
     particulars: Particulars
     answer_unknown: bool = False
+    spoken_of: bool = False
 
 
 class KeptAnswer(Struct, array_like=True, gc=False):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any, Self
 
+import msgspec
 from msgspec.structs import replace
 
 from authoriser import limits
@@ -195,7 +196,7 @@ def import_row(
     issued = issue_card(
         card, account=account, expiry=expiry, card_id=card_id, key=f"import:{card}", forget_ms=0
     )
-    return c.ImportRow(opened, issued, credit_minor)
+    return c.ImportRow(opened, msgspec.structs.replace(issued, funded_minor=credit_minor))
 
 
 class Bench:

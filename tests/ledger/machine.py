@@ -60,7 +60,7 @@ class LedgerUnderTest(RuleBasedStateMachine):
         self.now_ms = now_ms
         self.disk = Disk()
         self.history: list[tuple[Any, int]] = []
-        self.first_answers: dict[str, tuple[int, c.Reply]] = {}
+        self.first_answers: dict[str, list[tuple[int, c.Reply]]] = {}
         self.durable_history = 0
         self.take_over()
 
@@ -107,9 +107,9 @@ class LedgerUnderTest(RuleBasedStateMachine):
     def check_repeat(self, key: str, said: c.Reply, records: tuple[r.Record, ...]) -> None:
         """P3: a key that was answered gets that answer or, after a void, its decline, and moves no money."""
         if records:
-            self.first_answers[key] = (len(self.history), said)
+            self.first_answers.setdefault(key, []).append((len(self.history), said))
             return
-        _, first = self.first_answers[key]
+        _, first = self.first_answers[key][-1]
         assert said == first or (first.approval_code and said == c.Reply("answer_void", "68"))
 
     def apply(self, records: tuple[r.Record, ...]) -> None:
@@ -267,7 +267,8 @@ class LedgerUnderTest(RuleBasedStateMachine):
     def remember_the_durable(self) -> None:
         del self.history[self.durable_history :]
         self.first_answers = {
-            key: (at, reply) for key, (at, reply) in self.first_answers.items() if at < self.durable_history
+            key: [(at, reply) for at, reply in answers if at < self.durable_history]
+            for key, answers in self.first_answers.items()
         }
         self.model = Model(self.policy.kept_answers_max, self.policy.unknown_card_answers_max)
         for command, now_ms in self.history:
@@ -286,6 +287,7 @@ class LedgerUnderTest(RuleBasedStateMachine):
             self.whole_round(crash=False)
             self.now_ms += 7 * DAY_MS
             self.sweep()
+            self.commit()
             self.whole_round(crash=True)
             self.all_is_well()
 

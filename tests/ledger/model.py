@@ -6,6 +6,7 @@ machine compares the ledger with this after every step.
 
 from __future__ import annotations
 
+import hashlib
 from collections import defaultdict
 from typing import Any, NamedTuple
 
@@ -156,7 +157,7 @@ class Model:
                 "account": place,
                 "key": asked.key,
                 "amount": said.amount_minor,
-                "placed": said.amount_minor,
+                "reversed": False,
                 "expires": now + 7 * DAY,
                 "unknown": False,
             }
@@ -211,7 +212,7 @@ class Model:
             self.release(found[0]["hold"], asked.new_total_minor or 0)
         elif card is None or len(found) > 1:
             kind = "reversal_for_unknown_card" if card is None else "reversal_ambiguous"
-            self.note(f"{kind}:{asked.key}", now)
+            self.note(hashlib.sha256(f"{kind}:{asked.key}".encode()).hexdigest()[:24], now)
             records = 2
         elif not asked.new_total_minor:
             self.bury(place, card, asked, now)
@@ -256,6 +257,7 @@ class Model:
         if hold is None:
             return
         hold["amount"] = min(hold["amount"], new_total)
+        hold["reversed"] = True
         if hold["amount"] == 0:
             del self.holds[hold_id]
 
@@ -281,7 +283,7 @@ class Model:
 
     def void(self, asked: Any, now: int) -> Expected:
         hold = self.holds.get(asked.hold_id)
-        if hold is None or hold["amount"] != hold["placed"]:
+        if hold is None or hold["reversed"]:
             return Expected()
         self.record(now, hold["account"])
         del self.holds[asked.hold_id]
@@ -370,6 +372,7 @@ class Model:
             "state": asked.state.value,
             "expiry": asked.expiry,
             "expires": asked.expires_ms,
+            "funded": asked.funded_minor,
         }
         self.keep_change(asked.account_id, asked.audit)
 
@@ -394,7 +397,8 @@ class Model:
             return Expected(conflict="not_found")
         before = self.done_before(card["account"], asked.audit)
         if before:
-            return Expected(changed=True) if before == "same" else Expected(conflict="conflict")
+            still = before == "same" and card["state"] == asked.after.value
+            return Expected(changed=True) if still else Expected(conflict="conflict")
         if card["state"] == asked.after.value:
             return Expected()
         if (card["state"], asked.after.value) not in ALLOWED_CHANGES:
@@ -411,7 +415,8 @@ class Model:
             return Expected(conflict="conflict")
         if card_id is not None:
             card = self.cards[card_id]
-            same = (card["account"], card["expiry"]) == (asked.account.account_id, asked.card.expiry)
+            here = (card["account"], card["expiry"], card["funded"])
+            same = here == (asked.account.account_id, asked.card.expiry, asked.credit_minor)
             return Expected() if same else Expected(conflict="conflict")
         start = self.record_no
         if account is None:

@@ -34,7 +34,7 @@ def test_a_second_void_does_nothing(bench: Bench) -> None:
     assert bench.do(command).records == ()
 
 
-@pytest.mark.parametrize(("new_total_minor", "held"), [(None, 0), (400, 400)])
+@pytest.mark.parametrize(("new_total_minor", "held"), [(None, 0), (400, 400), (1_000, 1_000)])
 def test_a_void_leaves_a_reversed_hold_alone(bench: Bench, new_total_minor: int | None, held: int) -> None:
     """The network has spoken since, wholly or in part; and the answer stays what it was."""
     asked = request(1_000)

@@ -38,6 +38,7 @@ from authoriser.ledger import commands as c
 from rules import CardState, Transaction
 
 EXAMPLES = int(os.environ.get("LEDGER_EXAMPLES", "400"))
+MISTYPED = 50
 STEPS = int(os.environ.get("LEDGER_STEPS", "80"))
 
 
@@ -127,10 +128,10 @@ class LedgerMachine(LedgerUnderTest):
         said: dict[str, str],
         luhn: bool,
     ) -> None:
-        """A request with which anything may be wrong."""
+        """A request with which anything may be wrong. A number that fails Luhn is no card's, so its key is its own."""
         command = request(
             amount,
-            card=card,
+            card=card if luhn else MISTYPED,
             transaction=transaction,
             stated_expiry=expiry,
             currency=currency,

@@ -51,11 +51,15 @@ def test_a_retry_of_each_change_makes_no_record(make_bench: Callable[..., Bench]
     assert bench.money == (500, 0, 500)
 
 
-def test_a_retried_freeze_does_not_freeze_again(bench: Bench) -> None:
-    """Its change was made, and was undone by another one since."""
+def test_a_retried_freeze_that_was_lifted_since_is_not_acknowledged(bench: Bench) -> None:
+    """It was made and undone: doing it again would surprise one operator, saying that it holds another."""
     bench.do(card_change(CardState.FROZEN, key="k1"))
     bench.do(card_change(CardState.ACTIVE, key="k2"))
-    assert bench.do(card_change(CardState.FROZEN, key="k1")).changed
+    kind, text = refusal(bench, card_change(CardState.FROZEN, key="k1"))
+    assert (kind, text) == (
+        "conflict",
+        "that was done under this key, and undone since: the card is active now",
+    )
     assert bench.card.state is CardState.ACTIVE
 
 
@@ -206,6 +210,10 @@ def test_an_import_row_adds_a_card_to_an_account(bench: Bench) -> None:
         (import_row(0, account="acc-1"), "the card is on another account, 'acc-0'"),
         (import_row(0, expiry="9911"), "the card is here with expiry 9912"),
         (import_row(0, currency=USD), "the account 'acc-0' is in 978, not 840"),
+        (
+            import_row(0, credit_minor=500),
+            "the card is here already, opened with a credit of 0, not 500; credit the account by itself",
+        ),
         (import_row(1, currency=USD), "the account 'acc-0' is in 978, not 840"),
     ],
 )
