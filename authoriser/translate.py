@@ -4,12 +4,14 @@ Owns which fields mean what. Raises DecodeError, naming the field, for whatever 
 must not survive the decision (DE35, 45, 52, 55) is not copied from here into anything.
 """
 
+import re
 from collections.abc import Callable
 
 from msgspec import Struct
 
 from authoriser.ledger.commands import AuthorisationRequest, OriginalReference, ReversalRequest
 from authoriser.ledger.records import Particulars
+from authoriser.telemetry.scrub import mask_pans
 from authoriser.texts import CURRENCIES
 from isowire import (
     DecodeError,
@@ -27,6 +29,9 @@ from rules import Transaction
 
 _TRANSACTIONS = {"00": Transaction.PURCHASE, "01": Transaction.CASH, "09": Transaction.CASHBACK}
 """DE3, first two digits (ISO 8583:1987): what is decided here. Only 0100 asks; a 0200 is not supported yet."""
+
+_MANY_DIGITS = re.compile(r"(?:[0-9][^0-9]?){13}")
+"""Cheap to ask: few shops have a number so long in their name."""
 
 _KEPT_TEXTS = ("37", "42", "43")
 """Texts long enough for a PAN that go into the journal and into events. Blanks and dashes do not hide it."""
@@ -148,6 +153,8 @@ class Translator:
     def _particulars(self, mti: str, fields: dict[str, str]) -> Particulars:
         get = fields.get
         place = get("43", "")
+        if _MANY_DIGITS.search(place):
+            place = mask_pans(place)  # another card's number, that a shop typed into its name
         return Particulars(
             network=self._network,
             link=self._link,

@@ -103,6 +103,10 @@ class AccountOpen(Change, frozen=True, kw_only=True, forbid_unknown_fields=True)
     credit_line_minor: AmountMinor = 0
     time_zone: str | None = None
 
+    def __post_init__(self) -> None:
+        _check_texts(self.reason, self.actor, self.key)
+        _check_account(self.account)
+
 
 class AccountShow(Params, frozen=True, forbid_unknown_fields=True):
     account: AccountId
@@ -397,9 +401,9 @@ def _check_texts(reason: str, actor: str, key: str = "") -> None:
         raise ValueError("key goes into the journal and may be taken for a card number; put a letter in it")
 
 
-def _check_account(account: str, pan: str) -> None:
-    if pan in account:
-        raise ValueError("account must not hold the card number; account ids are shown in logs and events")
+def _check_account(account: str, pan: str = "") -> None:
+    if (pan and pan in account) or holds_pan(account):
+        raise ValueError("account must not hold a card number; account ids are shown in logs and events")
 
 
 def _masked(value: object) -> object:

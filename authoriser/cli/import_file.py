@@ -18,7 +18,7 @@ import msgspec
 from authoriser.admin.protocol import AMOUNT_LIMIT_MINOR, ImportRow
 from authoriser.cli.money import currencies
 from authoriser.cli.options import PAN_LENGTH_MAX, PAN_LENGTH_MIN
-from authoriser.telemetry.scrub import mask_digit_runs
+from authoriser.telemetry.scrub import holds_pan, mask_digit_runs
 from isowire.pan import luhn_valid
 
 COLUMNS = ("pan", "expiry", "account", "currency", "credit_minor")
@@ -111,10 +111,8 @@ class _Checker:
             self._wrong(line, "expiry", "should be YYMM with a month of 01 to 12", expiry)
         if not _ACCOUNT.match(account):
             self._wrong(line, "account", "should be 1 to 64 letters, digits, '_', '.' or '-'", account)
-        elif pan and pan in account:
-            self._wrong(
-                line, "account", "holds the card number, and account ids are shown in logs and events"
-            )
+        elif (pan and pan in account) or holds_pan(account):
+            self._wrong(line, "account", "holds a card number, and account ids are shown in logs and events")
         known = currencies().get(currency)
         if known is None:
             self._wrong(line, "currency", "should be an ISO 4217 currency, as EUR or 978", currency)

@@ -15,12 +15,15 @@ PAN_DIGITS_MIN, PAN_DIGITS_MAX = 13, 19
 LONG_RUN_DIGITS = 9
 """Track data, cryptograms and PIN blocks are longer than this; a port, a length or an errno is shorter."""
 
-_SEPARATED_DIGITS = re.compile(r"(?<![0-9])[0-9](?:[ -]?[0-9]){12,}(?![0-9])")
-_LONG_RUN = re.compile(rf"[0-9](?:[ -]?[0-9]){{{LONG_RUN_DIGITS - 1},}}")
+SEPARATORS = " -./_"
+"""What people put between groups of digits; one at a time."""
+
+_SEPARATED_DIGITS = re.compile(rf"(?<![0-9])[0-9](?:[{re.escape(SEPARATORS)}]?[0-9]){{12,}}(?![0-9])")
+_LONG_RUN = re.compile(rf"[0-9](?:[{re.escape(SEPARATORS)}]?[0-9]){{{LONG_RUN_DIGITS - 1},}}")
 
 
 def holds_pan(text: str) -> bool:
-    """Whether a Luhn-valid run of 13 to 19 digits, spaces and dashes between them allowed, stands in the text."""
+    """Whether a Luhn-valid run of 13 to 19 digits, separators between them allowed, stands in the text."""
     return any(_pan_spans(match.group()) for match in _SEPARATED_DIGITS.finditer(text))
 
 
@@ -40,7 +43,7 @@ def _pan_spans(run: str) -> list[tuple[int, int]]:
     A run longer than 19 digits may be a PAN beside a number, so each window of 13 to 19 digits is tried at
     the places where people separate; a window in the middle of unseparated digits is not.
     """
-    digits = [place for place, letter in enumerate(run) if letter not in " -"]
+    digits = [place for place, letter in enumerate(run) if letter not in SEPARATORS]
     starts = [n for n, place in enumerate(digits) if place == 0 or not run[place - 1].isdigit()]
     ends = {n + 1 for n, place in enumerate(digits) if place + 1 == len(run) or not run[place + 1].isdigit()}
     spans: list[tuple[int, int]] = []

@@ -153,7 +153,7 @@ def test_an_unknown_method() -> None:
         ("card.issue", {"account": "a", "pan": PAN, "expiry": "2913", **SAID},
          "params.expiry should be YYMM, with a month of 01 to 12"),
         ("card.issue", {"account": f"x{PAN}", "pan": PAN, "expiry": "2912", **SAID},
-         "params: account must not hold the card number; account ids are shown in logs and events"),
+         "params: account must not hold a card number; account ids are shown in logs and events"),
         ("card.freeze", {"card": {"last_four": "0002"}, **SAID, "key": "x" * 65},
          "params.key should be 1 to 64 visible ASCII characters, made by the client and kept for its retries"),
         ("card.freeze", {"card": {"last_four": "0002"}, **SAID, "reason": " "},

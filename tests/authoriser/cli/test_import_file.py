@@ -67,7 +67,7 @@ def test_a_file_is_read_from_disk(tmp_path: Path) -> None:
         (f"{PAN},2912,a b,EUR,0", "line 2, account: should be 1 to 64 letters, digits, '_', '.' or '-', found 'a b'"),
         (f"{PAN},2912,,EUR,0", "line 2, account: should be 1 to 64 letters, digits, '_', '.' or '-', found nothing"),
         (f"{PAN},2912,x{PAN},EUR,0",
-         "line 2, account: holds the card number, and account ids are shown in logs and events"),
+         "line 2, account: holds a card number, and account ids are shown in logs and events"),
         (f"{PAN},2912,a,eur,0", "line 2, currency: should be an ISO 4217 currency, as EUR or 978, found 'eur'"),
         (f"{PAN},2912,a,XAU,0", "line 2, currency: should be an ISO 4217 currency, as EUR or 978, found 'XAU'"),
         (f"{PAN},2912,a,EUR,-1",
