@@ -153,8 +153,9 @@ class Translator:
     def _particulars(self, mti: str, fields: dict[str, str]) -> Particulars:
         get = fields.get
         place = get("43", "")
-        if _MANY_DIGITS.search(place):
-            place = mask_pans(place)  # another card's number, that a shop typed into its name
+        merchant = place[:25].strip()
+        if _MANY_DIGITS.search(merchant):
+            merchant = mask_pans(merchant)  # another card's number, that a shop typed into its name
         return Particulars(
             network=self._network,
             link=self._link,
@@ -170,7 +171,7 @@ class Translator:
             entry_mode=get("22", ""),
             terminal_id=get("41", "").strip(),
             merchant_id=get("42", "").strip(),
-            merchant=place[:25].strip(),
+            merchant=merchant,
             city=place[25:38].strip(),
             country=place[38:].strip(),
         )
