@@ -26,7 +26,8 @@ from authoriser.ledger.commands import (
     Policy,
     VoidAnswer,
 )
-from authoriser.ledger.decide import Outcome, decide
+from authoriser.ledger.decide import decide
+from authoriser.ledger.outcome import Outcome
 from authoriser.ledger.records import (
     Decided,
     EpochEnded,

@@ -15,7 +15,8 @@ import trio
 
 from authoriser.answers import Answer
 from authoriser.ledger.commands import NoteException, Reply
-from authoriser.ledger.decide import Outcome, decide
+from authoriser.ledger.decide import decide
+from authoriser.ledger.outcome import Outcome
 from authoriser.ledger.records import ExceptionNoted
 from authoriser.link import Line, Link
 from authoriser.network import answer_network_management

@@ -15,8 +15,9 @@ from authoriser import limits
 from authoriser.ledger import commands as c
 from authoriser.ledger import records as r
 from authoriser.ledger.apply import apply
-from authoriser.ledger.decide import Outcome, decide
+from authoriser.ledger.decide import decide
 from authoriser.ledger.digest import problems, state_hash
+from authoriser.ledger.outcome import Outcome
 from authoriser.ledger.state import Account, Card, ShardState
 from isowire import load_dialect
 from rules import CardState, Transaction

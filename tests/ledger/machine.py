@@ -16,8 +16,9 @@ from authoriser.journal.batch import VERSION, Batch, encode_batch
 from authoriser.ledger import commands as c
 from authoriser.ledger import records as r
 from authoriser.ledger.apply import apply
-from authoriser.ledger.decide import Outcome, decide
+from authoriser.ledger.decide import decide
 from authoriser.ledger.digest import problems, state_hash
+from authoriser.ledger.outcome import Outcome
 from authoriser.recovery import COMMONS_ID, Replayer
 from authoriser.snapshots import Blob, Loaded
 

@@ -1,0 +1,163 @@
+"""What operators change: accounts, cards, their states and their funds. One function a command, for `decide`.
+
+Each raises CommandRefused for what cannot be made. A retry under the same key finds the change and makes no record.
+"""
+
+from authoriser.ledger import commands as c
+from authoriser.ledger import records as r
+from authoriser.ledger.outcome import Outcome
+from authoriser.ledger.state import Account, Card, ShardState
+from rules import CardState
+
+
+def _made_before(account: Account, audit: r.Audit) -> bool:
+    kept = account.changes.get(audit.key)
+    if kept is None:
+        return False
+    if kept.what != audit.what:
+        raise c.CommandRefused("conflict", f"the key {audit.key!r} was used for another change ({kept.what})")
+    return True
+
+
+def _account(state: ShardState, account_id: str) -> Account:
+    account = state.accounts.get(account_id)
+    if account is None:
+        raise c.CommandRefused("not_found", f"there is no account {account_id!r}")
+    return account
+
+
+def open_account(state: ShardState, command: c.OpenAccount, now_ms: int, _policy: c.Policy) -> Outcome:
+    account = state.accounts.get(command.account_id)
+    if account is not None:
+        if _made_before(account, command.audit):
+            return Outcome(account_id=account.account_id, changed=True)
+        raise c.CommandRefused("conflict", f"the account {command.account_id!r} is open already")
+    return Outcome(records=(_opened(command, now_ms),), account_id=command.account_id, changed=True)
+
+
+def _opened(command: c.OpenAccount, now_ms: int) -> r.AccountOpened:
+    return r.AccountOpened(
+        at_ms=now_ms,
+        account_id=command.account_id,
+        currency=command.currency,
+        credit_line_minor=command.credit_line_minor,
+        time_zone=command.time_zone,
+        audit=command.audit,
+    )
+
+
+def issue_card(state: ShardState, command: c.IssueCard, now_ms: int, _policy: c.Policy) -> Outcome:
+    account = _account(state, command.account_id)
+    if _made_before(account, command.audit):
+        return Outcome(account_id=account.account_id, changed=True)
+    if command.token in state.tokens:
+        other = state.tokens[command.token].card_id
+        raise c.CommandRefused("conflict", f"a card with this number exists already ({other})")
+    return Outcome(records=(_issued(command, now_ms),), account_id=account.account_id, changed=True)
+
+
+def _issued(command: c.IssueCard, now_ms: int) -> r.CardIssued:
+    return r.CardIssued(
+        at_ms=now_ms,
+        account_id=command.account_id,
+        card_id=command.card_id,
+        token=command.token,
+        key_version=command.key_version,
+        last_four=command.last_four,
+        expiry=command.expiry,
+        expires_ms=command.expires_ms,
+        state=command.state,
+        audit=command.audit,
+        funded_minor=command.funded_minor,
+    )
+
+
+def credit_account(state: ShardState, command: c.CreditAccount, now_ms: int, _policy: c.Policy) -> Outcome:
+    account = _account(state, command.account_id)
+    if _made_before(account, command.audit):
+        return Outcome(account_id=account.account_id, changed=True)
+    posted = _funded(account.account_id, account.currency, command.amount_minor, command.audit, now_ms)
+    return Outcome(records=(posted,), account_id=account.account_id, changed=True)
+
+
+def _funded(account_id: str, currency: str, amount_minor: int, audit: r.Audit, now_ms: int) -> r.Posted:
+    return r.Posted(
+        at_ms=now_ms,
+        account_id=account_id,
+        kind="credit",
+        amount_minor=amount_minor,
+        book=f"funding:{currency}",
+        audit=audit,
+    )
+
+
+_CHANGES: dict[CardState, frozenset[CardState]] = {
+    CardState.FROZEN: frozenset({CardState.ACTIVE}),
+    CardState.ACTIVE: frozenset({CardState.FROZEN}),
+    CardState.BLOCKED: frozenset({CardState.ACTIVE, CardState.INACTIVE, CardState.FROZEN}),
+}
+"""From which states an operator's change may come. What is lost, stolen, closed or blocked stays so, and an
+inactive card cannot be frozen: lifting that freeze would activate it."""
+
+
+def change_card(state: ShardState, command: c.ChangeCardState, now_ms: int, _policy: c.Policy) -> Outcome:
+    account = state.cards.get(command.card_id)
+    if account is None:
+        raise c.CommandRefused("not_found", f"there is no card {command.card_id!r}")
+    card = account.cards[command.card_id]
+    if _made_before(account, command.audit):
+        if card.state is not command.after:
+            text = f"that was done under this key, and undone since: the card is {card.state.value} now"
+            raise c.CommandRefused("conflict", text)
+        return Outcome(account_id=account.account_id, changed=True)
+    if card.state is command.after:
+        return Outcome(account_id=account.account_id)
+    if card.state not in _CHANGES.get(command.after, ()):
+        text = f"the card {card.card_id} is {card.state.value} and cannot become {command.after.value}"
+        raise c.CommandRefused("conflict", text)
+    changed = r.CardStateChanged(
+        now_ms, account.account_id, card.card_id, card.state, command.after, command.audit
+    )
+    return Outcome(records=(changed,), account_id=account.account_id, changed=True)
+
+
+def import_row(state: ShardState, command: c.ImportRow, now_ms: int, _policy: c.Policy) -> Outcome:
+    card = state.tokens.get(command.card.token)
+    if card is not None:
+        return _present_row(state, command, card)
+    account = state.accounts.get(command.account.account_id)
+    records: tuple[r.Record, ...] = (_issued(command.card, now_ms),)
+    if account is None:
+        records = (_opened(command.account, now_ms), *records)
+    else:
+        _same_currency(account, command)
+    if command.credit_minor:
+        money = _funded(
+            command.account.account_id,
+            command.account.currency,
+            command.credit_minor,
+            command.account.audit,
+            now_ms,
+        )
+        records = (*records, money)
+    return Outcome(records=records, account_id=command.account.account_id, changed=True)
+
+
+def _same_currency(account: Account, command: c.ImportRow) -> None:
+    if account.currency != command.account.currency:
+        text = f"the account {account.account_id!r} is in {account.currency}, not {command.account.currency}"
+        raise c.CommandRefused("conflict", text)
+
+
+def _present_row(state: ShardState, command: c.ImportRow, card: Card) -> Outcome:
+    """A number that is here already was funded in the same batch as it came: nothing is owed again."""
+    account = state.cards[card.card_id]
+    if account.account_id != command.account.account_id:
+        raise c.CommandRefused("conflict", f"the card is on another account, {account.account_id!r}")
+    _same_currency(account, command)
+    if card.expiry != command.card.expiry:
+        raise c.CommandRefused("conflict", f"the card is here with expiry {card.expiry}")
+    if card.funded_minor != command.credit_minor:
+        text = f"the card is here already, opened with a credit of {card.funded_minor}, not {command.credit_minor}"
+        raise c.CommandRefused("conflict", f"{text}; credit the account by itself")
+    return Outcome(account_id=account.account_id)
