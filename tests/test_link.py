@@ -108,3 +108,23 @@ async def test_a_broken_connection_sends_nothing_and_voids_later(
     before = list(voided)
     desk.sweep(arrived + 2.0)
     assert (line.closed, before, voided, desk.outstanding) == (True, [], [answer], 0)
+
+
+async def test_a_line_that_ends_with_unread_requests_loses_no_reply(link: Link) -> None:
+    """Closing with unread bytes would reset the connection; a line that lingers lets the peer read all it was sent."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        theirs = socket.create_connection(listening.getsockname())
+        ours, _ = listening.accept()
+    ours.setblocking(False)
+    desk = AnswerDesk(void=lambda _answer: None)
+    line = Line(link, ours, set())
+    theirs.sendall(b"a request that nobody will read" * 100)
+    desk.expect(line, b"reply" * 1_000, arrived=trio.current_time(), deadline_s=2.0).release()
+    line.flush()
+    await line.linger()
+    line.close()
+    received = b""
+    with theirs:
+        while data := theirs.recv(1 << 16):
+            received += data
+    assert received == b"reply" * 1_000

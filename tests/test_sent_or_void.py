@@ -15,10 +15,11 @@ from iso8583.specs import default_ascii
 from authoriser.answers import PendingReply
 from authoriser.clock import LedgerClock
 from authoriser.journal import Fenced
+from authoriser.journal.batch import decode_batch
 from authoriser.journal.memory import MemoryJournal, MemoryLog
 from authoriser.ledger.commands import CreditAccount, IssueCard, OpenAccount
 from authoriser.ledger.digest import problems
-from authoriser.ledger.records import Audit
+from authoriser.ledger.records import Audit, EpochEnded
 from authoriser.link import Link
 from authoriser.owner import ShardOwner, take_shard
 from authoriser.pipeline import Pipeline
@@ -399,6 +400,57 @@ async def test_beyond_the_bound_nothing_is_decided(
     bench.send(line, "0400", f11="000004")
     assert (codes(line), bench.owner.state.record_no) == ([("0110", "91", "")], record_no)
     bench.journal.resume()
+
+
+async def test_a_repeat_is_answered_where_a_new_request_is_not_admitted(
+    bench: Bench, autojump_clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Beyond the bound a repeat of a known approval joins or gets its answer: a 91 would contradict it (P3)."""
+    line = bench.line()
+    bench.send(line)
+    await settled(bench)
+    monkeypatch.setattr("authoriser.journal.group_commit.PENDING_RECORDS_MAX", 0)
+    bench.send(line, f11="000002")
+    bench.send(line, "0101")
+    await settled(bench)
+    assert [code[1] for code in codes(line)] == ["00", "91", "00"]
+    assert codes(line)[0] == codes(line)[2]
+
+
+async def test_a_request_that_waited_past_its_deadline_is_not_decided(
+    bench: Bench, autojump_clock: Clock
+) -> None:
+    """Bytes that lay in the kernel past the deadline: no record, no reply. A reversal is decided all the same."""
+    line = bench.line()
+    bench.send(line)
+    await settled(bench)
+    before = bench.owner.state.record_no
+    late = trio.current_time() - DEADLINE_S
+    bench.pipeline.on_bytes(line, BIN2.wrap(message("0100", f11="000002")), late)  # type: ignore[arg-type]
+    after_request = bench.owner.state.record_no
+    bench.pipeline.on_bytes(line, BIN2.wrap(message("0400", f11="000003", f37="632701000001")), late)  # type: ignore[arg-type]
+    await settled(bench)
+    assert (after_request, bench.owner.state.record_no) == (before, before + 1)
+    assert (len(codes(line)), bench.counters.counts["late_on_arrival"]) == (1, 1)
+
+
+async def test_nothing_is_decided_once_the_epoch_ends(bench: Bench, autojump_clock: Clock) -> None:
+    """While the owner finishes, requests get 91 and repeats silence; the epoch's end is the last record."""
+    line = bench.line()
+    bench.send(line)
+    await settled(bench)
+    bench.journal.stall()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(bench.owner.finish)
+        await trio.testing.wait_all_tasks_blocked()
+        bench.send(line, f11="000002")
+        bench.send(line, "0101")
+        bench.journal.resume()
+    last, _ = decode_batch(
+        bench.journal.log.batches[-1], seq=len(bench.journal.log.batches), shard=0, previous_hash=None
+    )
+    assert [code[1] for code in codes(line)] == ["00", "91"]
+    assert (type(last.records[-1]), bench.owner.admits) == (EpochEnded, False)
 
 
 async def test_an_acknowledged_change_comes_after_every_older_reply(

@@ -125,13 +125,13 @@ class SqliteJournal:
 
     def _checkpoint(self, connection: sqlite3.Connection, mode: str) -> bool:
         try:
-            connection.execute(f"PRAGMA wal_checkpoint({mode})").fetchone()
+            busy, _pages, _moved = connection.execute(f"PRAGMA wal_checkpoint({mode})").fetchone()
         except sqlite3.Error as error:
             if error.sqlite_errorcode & 0xFF in PASSING:
                 return False
             self._lost = True
             raise Unknown(f"{self.path}: {error} ({error.sqlite_errorname})", retry=False) from error
-        return True
+        return not busy
 
     async def read(self, from_seq: int, count: int) -> list[tuple[int, bytes]]:
         return await trio.to_thread.run_sync(read_batches, self.path, from_seq, count)

@@ -142,3 +142,52 @@ async def test_a_batch_is_found_by_bisection(tmp_path: Path) -> None:
     assert find_batch(path, lambda blob, _seq: int(blob) <= 1000) == 10
     assert find_batch(path, lambda blob, _seq: int(blob) <= 5) == 1
     await journal.close()
+
+
+async def test_the_log_begins_again_while_batches_keep_coming(tmp_path: Path) -> None:
+    """A writer that never pauses does not make the write-ahead log grow for ever: each checkpoint starts it over."""
+    journal = SqliteJournal(tmp_path)
+    sizes = []
+    for round_ in range(3):
+        for seq in range(20 * round_ + 1, 20 * round_ + 21):
+            await journal.append(seq, b"z" * 1_000_000)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(journal.checkpoint_if_due)
+        sizes.append((tmp_path / "journal.db-wal").stat().st_size)
+    assert sizes[2] == sizes[0]
+    await journal.close()
+
+
+async def test_another_programs_lock_is_waited_out(
+    tmp_path: Path, autojump_clock: trio.testing.MockClock
+) -> None:
+    """Somebody holds the file's write lock: nothing was written, the batch goes again, and is there in the end."""
+    told: list[bool] = []
+    journal = SqliteJournal(tmp_path, on_full=told.append)
+    journal._connection.execute("PRAGMA busy_timeout = 1")
+    other = sqlite3.connect(tmp_path / "journal.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(journal.append, 1, b"one")
+        while not told:  # noqa: ASYNC110 - the callback is synchronous, and the clock jumps
+            await trio.sleep(0.1)
+        other.execute("ROLLBACK")
+        other.close()
+    assert (await journal.read(1, 1), told) == ([(1, b"one")], [True, False])
+    await journal.close()
+
+
+async def test_a_checkpoint_that_finds_the_file_locked_stays_due(tmp_path: Path) -> None:
+    """The commits go on, and the next look does the checkpoint."""
+    journal = SqliteJournal(tmp_path)
+    for seq in range(1, 20):
+        await journal.append(seq, b"z" * 1_000_000)
+    journal._connection.execute("PRAGMA busy_timeout = 1")
+    reader = sqlite3.connect(tmp_path / "journal.db", isolation_level=None)
+    reader.execute("BEGIN IMMEDIATE")
+    assert await journal.checkpoint_if_due() is False
+    reader.execute("ROLLBACK")
+    reader.close()
+    await journal.append(20, b"after")
+    assert await journal.checkpoint_if_due() is True
+    await journal.close()
