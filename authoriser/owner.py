@@ -163,6 +163,9 @@ class ShardOwner:
             nursery.start_soon(self.commit.run, self._committed)
             self._begin_epoch()
             await self.commit.barrier()
+            await (
+                self._expire_due()
+            )  # what fell due while nobody served is released before anything is decided
             nursery.start_soon(self.desk.run)
             nursery.start_soon(self._expire_holds)
             nursery.start_soon(self.snapshots.run)
@@ -186,22 +189,25 @@ class ShardOwner:
                     self.execute(MarkAnswerUnknown(account.account_id, hold.hold_id), any_policy)
 
     async def _expire_holds(self) -> None:
-        """Each second, all that is due by then: slice after slice, so that a busy hour's holds stall nobody."""
-        any_policy = next(iter(self._policies.values()))
         while True:
-            now_ms = self.now_ms()
-            looked_at = expired = 0
-            while self._expiries and self._expiries[0][0] <= now_ms and self.admits:
-                _, account_id, hold_id = heapq.heappop(self._expiries)
-                expired += len(self.execute(ExpireHold(account_id, hold_id), any_policy).records)
-                looked_at += 1
-                if looked_at % SWEEP_HOLDS_MAX == 0:
-                    if expired:
-                        await self.commit.barrier()
-                    else:
-                        await trio.lowlevel.checkpoint()
-                    expired = 0
             await trio.sleep(SWEEP_INTERVAL_S)
+            await self._expire_due()
+
+    async def _expire_due(self) -> None:
+        """All that is due by now: slice after slice, so that a busy hour's holds, a week later, stall nobody."""
+        any_policy = next(iter(self._policies.values()))
+        now_ms = self.now_ms()
+        looked_at = expired = 0
+        while self._expiries and self._expiries[0][0] <= now_ms and self.admits:
+            _, account_id, hold_id = heapq.heappop(self._expiries)
+            expired += len(self.execute(ExpireHold(account_id, hold_id), any_policy).records)
+            looked_at += 1
+            if looked_at % SWEEP_HOLDS_MAX == 0:
+                if expired:
+                    await self.commit.barrier()
+                else:
+                    await trio.lowlevel.checkpoint()
+                expired = 0
 
     async def settle(self) -> None:
         """Return when everything decided is durable, and every reply older than that was sent or dropped.

@@ -495,6 +495,24 @@ async def test_after_a_crash_the_holds_in_question_are_marked_and_stay(
     nursery.cancel_scope.cancel()
 
 
+async def test_holds_that_fell_due_while_nobody_served_are_released_first(
+    nursery: trio.Nursery, autojump_clock: Clock
+) -> None:
+    """Down for eight days: when the owner has started, before any request, the week-old hold is gone."""
+    log = MemoryLog()
+    async with trio.open_nursery() as life:
+        before = await Bench(log).start(life)
+        await before.open_card()
+        before.send(before.line())
+        await settled(before)
+        await before.owner.finish()
+        life.cancel_scope.cancel()
+    await trio.sleep(8 * 86_400)
+    after = await Bench(log).start(nursery)
+    assert (after.held, after.owner.open_holds) == (0, 0)
+    nursery.cancel_scope.cancel()
+
+
 async def test_a_fenced_owner_is_mute(autojump_clock: Clock) -> None:
     """Another process took the slot: the owner ends, and what it had decided never leaves (P7)."""
     lines: list[FakeLine] = []
