@@ -346,7 +346,7 @@ def _age_s(ancillary: list[tuple[int, int, bytes]]) -> float:
     for level, kind, data in ancillary:
         if level == socket.SOL_SOCKET and kind == SO_TIMESTAMPNS and len(data) >= _TIMESPEC.size:
             seconds, nanoseconds = _TIMESPEC.unpack_from(data)
-            age = time.time() - (seconds + nanoseconds / 1e9)
+            age: float = time.time() - (seconds + nanoseconds / 1e9)
             return min(max(age, 0.0), AGE_MAX_S)
     return 0.0
 

@@ -199,4 +199,5 @@ def test_an_unknown_framing_lists_the_known_ones() -> None:
     """A typo in --framing."""
     with pytest.raises(SimulatorError) as caught:
         framing_named("bin5")
-    assert str(caught.value) == "there is no framing 'bin5'; there are ascii4, bcd2, bin2, bin2-etx, bin2-inclusive, bin2-tpdu, bin4, hex4, visa-base1"
+    known = "ascii4, bcd2, bin2, bin2-etx, bin2-inclusive, bin2-tpdu, bin4, hex4, visa-base1"
+    assert str(caught.value) == f"there is no framing 'bin5'; there are {known}"
