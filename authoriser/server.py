@@ -44,6 +44,9 @@ log = structlog.get_logger()
 EXIT_OK, EXIT_FAILED, EXIT_LOST = 0, 1, 74
 """74 is EX_IOERR of sysexits.h: the journal is lost to this process; starting again finds out what it has."""
 
+SERVED_VERSION = 1987
+"""Of ISO 8583: the pipeline knows message types by their 1987 numbers."""
+
 COUNTS_LOGGED_EVERY_S = 60.0
 
 ACCEPT_CLOCK = "AUTHORISER_ACCEPT_CLOCK"
@@ -69,8 +72,13 @@ def policy_of(response_codes: dict[str, str], reply_deadline_ms: int) -> Policy:
 
 
 def make_link(config: LinkConfig) -> Link:
-    """Raises DialectError where the dialect's file is wrong."""
+    """Raises DialectError where the dialect's file is wrong, or its messages are none that the pipeline knows."""
     dialect = load_dialect(config.dialect)
+    if dialect.version != SERVED_VERSION:
+        raise DialectError(
+            f'links "{config.name}": dialect {dialect.name} has the message types of ISO 8583:{dialect.version}, '
+            f"and the authoriser serves those of ISO 8583:{SERVED_VERSION} only"
+        )
     return Link(
         name=config.name,
         network=config.network,

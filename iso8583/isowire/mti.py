@@ -1,4 +1,4 @@
-"""Message type indicators of ISO 8583:1987: which exist, what answers what, and the repeat digit.
+"""Message type indicators of ISO 8583:1987 and 1993: which exist, what answers what, and the repeat digit.
 
 Knows nothing of fields, dialects or what a message means to a card.
 """
@@ -17,10 +17,35 @@ def _family(request: str) -> set[str]:
 KNOWN = _NETWORK_MANAGEMENT.union(*(_family(mti) for mti in _REPEATABLE + _ISSUER_SIDE))
 """Every MTI of ISO 8583:1987."""
 
+_1993_REPEATABLE = (
+    "1100",
+    "1120",
+    "1200",
+    "1220",
+    "1304",
+    "1324",
+    "1420",
+    "1422",
+    "1500",
+    "1502",
+    "1520",
+    "1522",
+)
+_1993_REPEATABLE += ("1604", "1624", "1720", "1722", "1804", "1824")
+# Told, not answered. A reversal (14x0) and a chargeback (14x2) are never asked for in 1993: there is no 1400.
+_1993_NOTIFICATIONS = frozenset(
+    {"1140", "1240", "1344", "1440", "1442", "1540", "1542", "1644", "1740", "1742", "1844"}
+)
 
-def is_known(mti: str) -> bool:
-    """Whether ISO 8583:1987 has this message type."""
-    return mti in KNOWN
+KNOWN_1993 = _1993_NOTIFICATIONS.union(*(_family(mti) for mti in _1993_REPEATABLE))
+"""Every MTI of ISO 8583:1993. Its last digit is who began it: acquirer 0, issuer 2, either 4; odd, its repeat."""
+
+KNOWN_BY_VERSION = {1987: KNOWN, 1993: KNOWN_1993}
+
+
+def is_known(mti: str, version: int = 1987) -> bool:
+    """Whether this edition of the standard (1987 or 1993) has this message type."""
+    return mti in KNOWN_BY_VERSION[version]
 
 
 def is_response(mti: str) -> bool:

@@ -110,3 +110,61 @@ def test_what_is_not_four_digits_has_no_place_here(mti: str) -> None:
         clear_repeat(mti)
     with pytest.raises(ValueError, match="four digits"):
         response_mti(mti)
+
+
+@pytest.mark.parametrize(
+    "mti",
+    [
+        *(
+            "1100",
+            "1101",
+            "1110",
+            "1120",
+            "1121",
+            "1130",
+            "1140",
+            "1200",
+            "1240",
+            "1304",
+            "1314",
+            "1420",
+            "1421",
+        ),
+        *(
+            "1430",
+            "1440",
+            "1422",
+            "1432",
+            "1500",
+            "1502",
+            "1522",
+            "1604",
+            "1644",
+            "1720",
+            "1804",
+            "1805",
+            "1814",
+        ),
+    ],
+)
+def test_knows_the_message_types_of_1993(mti: str) -> None:
+    """What ISO 8583:1993 lists is known there, and only there."""
+    assert is_known(mti, 1993)
+    assert not is_known(mti)
+
+
+@pytest.mark.parametrize("mti", ["1400", "1401", "1410", "1150", "1111", "1800", "0100", "0400", "2100"])
+def test_1993_has_no_reversal_request(mti: str) -> None:
+    """A reversal is told, never asked for; types of other editions are not known."""
+    assert not is_known(mti, 1993)
+
+
+@pytest.mark.parametrize(
+    ("mti", "cleared", "response"),
+    [("1101", "1100", "1110"), ("1421", "1420", "1430"), ("1805", "1804", "1814"), ("1423", "1422", "1432")],
+)
+def test_repeats_and_responses_are_those_of_1987_with_another_first_digit(
+    mti: str, cleared: str, response: str
+) -> None:
+    """The arithmetic holds for both editions."""
+    assert (cleared, response) == (clear_repeat(mti), response_mti(mti))
