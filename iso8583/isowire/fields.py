@@ -1,18 +1,21 @@
-"""Typed access to the fields that are more than one value: amounts, times, DE3, DE43, DE90, DE95.
+"""Typed access to the fields that are more than one value: amounts, DE3, DE22, DE43, DE54, DE56, DE90, DE95.
 
 Each function takes the text of one field and gives a value or raises DecodeError naming the field and what would be
-right. Must not know messages, cards or clocks: whether an amount or a time makes sense is for others to say.
+right. Must not know messages or cards: whether an amount makes sense is for others to say. Dates and times, which
+need a clock, are in `moments`.
 """
 
+from collections.abc import Iterable
 from typing import Final
 
 import msgspec
 
-from isowire.errors import DecodeError, picture
+from isowire.errors import DecodeError, EncodeError, picture
 
 _AMOUNT_DIGITS: Final = 12
-# A year is not on the wire, so 29 February is a date in every year.
-_DAYS_IN_MONTH: Final = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
+_ADDITIONAL_AMOUNT_CHARACTERS: Final = 20
+_ORIGINAL_1993_DIGITS: Final = 22
+"""Of DE56 before the acquirer's length: MTI 4, STAN 6, DE12 12."""
 
 
 class ProcessingCode(msgspec.Struct, frozen=True):
@@ -36,6 +39,35 @@ class OriginalDataElements(msgspec.Struct, frozen=True):
     forwarder: str | None
 
 
+class EntryMode(msgspec.Struct, frozen=True):
+    """DE22 of 1987: how the card number was taken (05 chip, 07 contactless chip, 01 typed in, ...), and whether the
+    terminal takes a PIN (1), can't (2), or nobody knows (0). A dialect's code tables have the words.
+    """
+
+    pan_entry: str
+    pin_capability: str
+
+
+class AdditionalAmount(msgspec.Struct, frozen=True):
+    """One of DE54: which account (00 default, ...), which amount (01 ledger balance, 02 available, 40 cash back, ...),
+    its ISO 4217 code of three digits or letters, and minor units: below zero where the sign is D, a debit.
+    """
+
+    account: str
+    kind: str
+    currency: str
+    amount_minor: int
+
+
+class OriginalDataElements1993(msgspec.Struct, frozen=True):
+    """DE56 of 1993: the message that a reversal is about. `local` is its DE12, YYMMDDhhmmss; absent parts are None."""
+
+    mti: str | None
+    stan: str | None
+    local: str | None
+    acquirer: str | None
+
+
 class CardAcceptor(msgspec.Struct, frozen=True):
     """DE43, the padding removed: name and street, city, ISO 3166 alpha-2 country."""
 
@@ -51,32 +83,74 @@ def parse_amount(text: str, field: str) -> int:
     return int(text)
 
 
-def check_datetime_mmddhhmmss(text: str, field: str) -> None:
-    """Raise DecodeError unless `text` is a moment of some year, MMDDhhmmss (DE7): 0229 is, 0230 is not."""
-    if len(text) != 10 or not _is_digits(text):
-        raise DecodeError(field=field, found=picture(text), expected="MMDDhhmmss, 10 digits")
-    month, day, hour = int(text[:2]), int(text[2:4]), int(text[4:6])
-    minute, second = int(text[6:8]), int(text[8:])
-    if not 1 <= month <= 12:
-        raise DecodeError(field=field, found=f"month {month:02}", expected="month 01 to 12")
-    if not 1 <= day <= _DAYS_IN_MONTH[month - 1]:
-        last = _DAYS_IN_MONTH[month - 1]
-        raise DecodeError(
-            field=field, found=f"day {day:02}", expected=f"day 01 to {last} in month {month:02}"
-        )
-    if hour > 23 or minute > 59 or second > 59:
-        raise DecodeError(
-            field=field,
-            found=f"time {hour:02}:{minute:02}:{second:02}",
-            expected="time 00:00:00 to 23:59:59",
-        )
-
-
 def parse_processing_code(text: str) -> ProcessingCode:
     """DE3: three codes of two digits."""
     if len(text) != 6 or not _is_digits(text):
         raise DecodeError(field="3", found=picture(text), expected="a processing code of 6 digits")
     return ProcessingCode(text[:2], text[2:4], text[4:])
+
+
+def parse_entry_mode(text: str) -> EntryMode:
+    """DE22 of 1987: two digits and one."""
+    if len(text) != 3 or not _is_digits(text):
+        raise DecodeError(field="22", found=picture(text), expected="an entry mode of 3 digits")
+    return EntryMode(text[:2], text[2])
+
+
+def parse_additional_amounts(text: str) -> tuple[AdditionalAmount, ...]:
+    """DE54: amounts of 20 characters, that is account 2, kind 2, currency 3, C or D, 12 digits; none where it is empty.
+
+    1987 and 1993 write them alike. How many there may be is the dialect's maximum for the field.
+    """
+    size = _ADDITIONAL_AMOUNT_CHARACTERS
+    if len(text) % size:
+        raise DecodeError(field="54", found=f"{len(text)} characters", expected=f"a multiple of {size}")
+    return tuple(_additional_amount(text[at : at + size]) for at in range(0, len(text), size))
+
+
+def _additional_amount(text: str) -> AdditionalAmount:
+    account, kind, currency, sign, digits = text[:2], text[2:4], text[4:7], text[7], text[8:]
+    right = _is_digits(account + kind) and currency.isascii() and currency.isalnum()
+    if not (right and sign in "CD" and _is_digits(digits)):
+        expected = "account 2 digits, kind 2 digits, currency 3, C or D, 12 digits"
+        raise DecodeError(field="54", found=picture(text), expected=expected)
+    amount = int(digits)
+    return AdditionalAmount(account, kind, currency, -amount if sign == "D" else amount)
+
+
+def format_additional_amounts(amounts: Iterable[AdditionalAmount]) -> str:
+    """The text of DE54. Raises EncodeError for a part that does not fit."""
+    text = ""
+    for amount in amounts:
+        sign = "D" if amount.amount_minor < 0 else "C"
+        one = f"{amount.account}{amount.kind}{amount.currency}{sign}{abs(amount.amount_minor):012}"
+        try:
+            fits = _additional_amount(one) == amount and len(one) == _ADDITIONAL_AMOUNT_CHARACTERS
+        except (DecodeError, IndexError):
+            fits = False
+        if not fits:
+            expected = "account 2 digits, kind 2 digits, currency 3, at most 12 digits of minor units"
+            raise EncodeError(field="54", found=picture(one), expected=expected)
+        text += one
+    return text
+
+
+def parse_original_data_elements_1993(text: str) -> OriginalDataElements1993:
+    """DE56 of 1993: MTI 4, STAN 6, DE12 12, then the acquirer behind two digits of length."""
+    head, said = text[:_ORIGINAL_1993_DIGITS], text[_ORIGINAL_1993_DIGITS : _ORIGINAL_1993_DIGITS + 2]
+    acquirer = text[_ORIGINAL_1993_DIGITS + 2 :]
+    if not _is_digits(text) or len(said) != 2 or int(said) != len(acquirer):
+        raise DecodeError(
+            field="56",
+            found=picture(text),
+            expected="digits: MTI 4, STAN 6, date and time 12, length 2, and an acquirer of that length",
+        )
+    return OriginalDataElements1993(
+        mti=_absent_if_zero(head[:4]),
+        stan=_absent_if_zero(head[4:10]),
+        local=_absent_if_zero(head[10:]),
+        acquirer=acquirer.lstrip("0") or None,
+    )
 
 
 def parse_original_data_elements(text: str) -> OriginalDataElements:

@@ -6,14 +6,22 @@ from collections.abc import Callable
 import pytest
 
 from isowire import (
+    AdditionalAmount,
     CardAcceptor,
     DecodeError,
+    EncodeError,
+    EntryMode,
     OriginalDataElements,
+    OriginalDataElements1993,
     ProcessingCode,
     check_datetime_mmddhhmmss,
+    format_additional_amounts,
+    parse_additional_amounts,
     parse_amount,
     parse_card_acceptor,
+    parse_entry_mode,
     parse_original_data_elements,
+    parse_original_data_elements_1993,
     parse_processing_code,
     parse_replacement_amount,
 )
@@ -120,3 +128,60 @@ def test_card_acceptor() -> None:
     assert parse_card_acceptor(text) == CardAcceptor("CORNER SHOP RUA DO OURO 1", "LISBON", "PT")
     assert parse_card_acceptor(" " * 40) == CardAcceptor("", "", "")
     assert refusal(parse_card_acceptor, text[:-1])[:2] == ("43", "39 characters")
+
+
+def test_the_entry_mode_is_two_codes() -> None:
+    """PAN entry, then PIN capability."""
+    assert parse_entry_mode("051") == EntryMode("05", "1")
+    for text in ("05", "0511", "05A"):
+        assert refusal(parse_entry_mode, text)[0] == "22"
+
+
+AMOUNTS = (AdditionalAmount("00", "02", "978", 1999), AdditionalAmount("10", "01", "EUR", -5))
+DE54 = "0002978C000000001999" + "1001EURD000000000005"
+
+
+def test_additional_amounts_both_ways() -> None:
+    """None, one, several; a debit is below zero."""
+    assert parse_additional_amounts("") == ()
+    assert parse_additional_amounts(DE54) == AMOUNTS
+    assert format_additional_amounts(AMOUNTS) == DE54
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        DE54[:-1],
+        "0002978X000000001999",
+        "00029 8C000000001999",
+        "A002978C000000001999",
+        "0002978C00000000199x",
+    ],
+)
+def test_what_is_no_list_of_amounts_is_refused(text: str) -> None:
+    """Length, sign, currency, codes, digits."""
+    assert refusal(parse_additional_amounts, text)[0] == "54"
+
+
+@pytest.mark.parametrize(
+    "amount",
+    [
+        AdditionalAmount("0", "02", "978", 1),
+        AdditionalAmount("00", "02", "97", 1),
+        AdditionalAmount("00", "02", "978", 10**12),
+    ],
+)
+def test_an_amount_that_does_not_fit_is_not_written(amount: AdditionalAmount) -> None:
+    """Twenty characters exactly."""
+    with pytest.raises(EncodeError):
+        format_additional_amounts([amount])
+
+
+def test_the_original_of_1993_has_an_acquirer_of_any_length() -> None:
+    """DE56: what is all zeros is absent."""
+    assert parse_original_data_elements_1993("110000012326112211304506000123") == (
+        OriginalDataElements1993("1100", "000123", "261122113045", "123")
+    )
+    assert parse_original_data_elements_1993("0" * 24) == OriginalDataElements1993(None, None, None, None)
+    for text in ("", "1100", "11000001232611221130450600012", "110000012326112211304x00"):
+        assert refusal(parse_original_data_elements_1993, text)[0] == "56"
