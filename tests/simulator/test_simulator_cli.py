@@ -116,7 +116,10 @@ def test_the_log_is_repeated_by_a_command(cards: Path, tmp_path: Path) -> None:
             ["--connect", "127.0.0.1:99999"],
             "--connect: '127.0.0.1:99999' is not HOST:PORT, such as 127.0.0.1:8583",
         ),
-        (["--framing", "bin5"], "there is no framing 'bin5'; there are ascii4, bcd2, bin2, bin2-etx, bin2-inclusive,"),
+        (
+            ["--framing", "bin5"],
+            "there is no framing 'bin5'; there are ascii4, bcd2, bin2, bin2-etx, bin2-inclusive,",
+        ),
         (
             ["--mix", "refund=1"],
             "--mix: no kind refund; the kinds are verification, foreign, repeat, reversal,",
