@@ -6,6 +6,7 @@ does. Every check takes the empty text, which a variable field of length 0 holds
 
 import re
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Final
 
 from isowire.dialect import Dialect, Kind
@@ -66,8 +67,27 @@ _WORDS: Final[Mapping[Kind, str]] = {
 }
 
 
+HEX_CHARACTERS_A_BYTE: Final = 2
+
+STRICTER: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "mti": "the MTI is four digits; pyiso8583 takes any four characters",
+        "bitmap": "a bitmap is hexadecimal characters only; pyiso8583 skips white space in it",
+        "third bitmap": "a bit for DE65 is refused; pyiso8583 reads a third bitmap, and drops DE65 when it encodes",
+        "unknown field": "a field that the dialect doesn't have is refused; pyiso8583 fails with a KeyError",
+        "length": "a length in text is digits only; pyiso8583 takes what int() does, such as ' 5', '+5' and '-1'",
+        "class": "the characters of a value are those of its class; pyiso8583 takes any, and A to F in BCD digits",
+    }
+)
+"""Every way in which a codec refuses what pyiso8583 lets pass, or fails on. Nothing else differs: `fuzz.differential`
+holds both sides to this list."""
+
+
 def form(dialect: Dialect, number: str) -> str:
     """What would be right in a field, in words."""
     field = dialect.spec[number]
     up_to = "up to " if field["len_type"] else ""
-    return f"{up_to}{field['max_len']} {_WORDS[dialect.kinds[number]]}"
+    characters = field["max_len"]
+    if field["data_enc"] == "b" and field.get("len_count", "bytes") == "bytes":
+        characters *= HEX_CHARACTERS_A_BYTE
+    return f"{up_to}{characters} {_WORDS[dialect.kinds[number]]}"

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from isowire import Codec, DecodeError, EncodeError, Message, load_dialect
-from isowire.codec import BITMAPS_MAX, SHOWN_FIELDS
+from isowire.codec import SHOWN_FIELDS
 
 CODEC = Codec(load_dialect("iso87-ascii"))
 PAN = "4000000000001232"
@@ -203,35 +203,6 @@ def test_a_third_bitmap_is_refused_by_name(second: bytes) -> None:
     assert error.found == "a bit for DE65, a third bitmap"
     assert error.expected == "bits for the fields of iso87-ascii only"
     assert (error.mti, error.fields) == ("0800", {})
-
-
-def test_the_outcome_is_the_same_for_bitmaps_seen_before() -> None:
-    """What a codec remembers of good messages changes no refusal."""
-    fresh, used = (Codec(load_dialect("iso87-ascii")) for _ in range(2))
-    used.decode(WIRE)
-    for payload in (
-        b"01x0" + WIRE[4:],
-        b"\xff" + WIRE[1:],
-        WIRE[:-1],
-        WIRE + b"x",
-        WIRE.replace(b"1999", b"19 9"),
-    ):
-        assert [str(refused(payload, codec)) for codec in (fresh, used)] == [str(refused(payload))] * 2
-
-
-def test_bitmaps_remembered_are_bounded() -> None:
-    """However many sets of fields a peer makes up, the memory is, and all of them still decode."""
-    codec = Codec(load_dialect("iso87-ascii"))
-    one_character = ("27", "66", "91")
-    for bits in range(BITMAPS_MAX + 10):
-        chosen = {
-            str(number): "9" * codec.dialect.spec[str(number)]["max_len"]
-            for number in range(5, 16)
-            if bits >> (number - 5) & 1
-        }
-        message = Message("0100", {**chosen, one_character[bits % 3]: "1"})
-        assert codec.decode(codec.encode(message)) == message
-        assert len(codec._good_bitmaps) <= BITMAPS_MAX
 
 
 @pytest.mark.parametrize(
