@@ -27,7 +27,8 @@ from authoriser.journal.group_commit import Commit
 from authoriser.journal.sqlite import SqliteJournal
 from authoriser.keys import KeyFileError, PanKey, load_or_create_pan_key
 from authoriser.ledger.commands import Policy
-from authoriser.link import Link, Listener
+from authoriser.link import Link
+from authoriser.listener import Listener
 from authoriser.owner import Observers, ShardOwner, take_shard
 from authoriser.pipeline import Pipeline
 from authoriser.places import SHARD, key_mark_of, shard_directory, write_durably

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from authoriser import __version__
 from authoriser.admin import protocol as p
 from authoriser.config import Config
-from authoriser.link import Listener
+from authoriser.listener import Listener
 from authoriser.owner import ShardOwner
 from authoriser.telemetry.metrics import Counters
 from authoriser.texts import now_iso

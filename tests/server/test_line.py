@@ -9,7 +9,8 @@ import trio
 
 from authoriser import limits
 from authoriser.answers import AnswerDesk
-from authoriser.link import Line, Link, Listener
+from authoriser.link import Line, Link
+from authoriser.listener import Listener
 from authoriser.server import policy_of
 from isowire import FRAMINGS, Codec, load_dialect
 

@@ -11,7 +11,8 @@ import trio
 from authoriser import limits
 from authoriser.journal.memory import MemoryJournal
 from authoriser.ledger.commands import NoteException
-from authoriser.link import Link, Listener
+from authoriser.link import Link
+from authoriser.listener import Listener
 from authoriser.owner import ShardOwner, take_shard
 from authoriser.pipeline import Pipeline
 from authoriser.server import policy_of
