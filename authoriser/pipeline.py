@@ -21,7 +21,7 @@ from authoriser.ledger.records import ExceptionNoted
 from authoriser.link import Line, Link
 from authoriser.network import answer_network_management
 from authoriser.owner import ShardOwner
-from authoriser.replies import build_reply
+from authoriser.replies import ReplyBuilder
 from authoriser.telemetry.metrics import Counters
 from authoriser.translate import Tokens, Translator
 from isowire import (
@@ -38,10 +38,14 @@ from rules import Reason
 
 log = structlog.get_logger()
 
-ASKS = frozenset({"0100", "0200"})
-REVERSES = frozenset({"0400", "0420"})
-MANAGES = frozenset({"0800", "0820"})
-STORED_AND_FORWARDED = frozenset({"0120", "0220"})
+ASKS, REVERSES = "asks", "reverses"
+BUSINESS = {
+    **dict.fromkeys(("0100", "0101", "0200", "0201"), ASKS),
+    **dict.fromkeys(("0400", "0401", "0420", "0421"), REVERSES),
+}
+"""What is decided: requests, which may be declined, and reversals, which are facts."""
+MANAGES = frozenset({"0800", "0801", "0820"})
+STORED_AND_FORWARDED = frozenset({"0120", "0121", "0220", "0221"})
 """Advices of what a stand-in decided. Not posted yet: they go to the operators' list, and the network keeps them."""
 
 
@@ -59,7 +63,9 @@ class Pipeline:
         self._translate = Translator(
             link=link.name, network=link.network, dialect=link.dialect, tokens=tokens
         )
+        self._replies = ReplyBuilder(link.dialect)
         self._secret = exception_secret
+        self._mti_bytes = 2 if link.dialect.spec["t"]["data_enc"] == "b" else 4
         self._debug = log.is_enabled_for(logging.DEBUG)
         self._counts = counters.counts
         self._decisions = counters.decisions
@@ -116,34 +122,28 @@ class Pipeline:
 
     def _by_type(self, line: Line, message: Message, frame: bytes, arrived: float) -> None:
         mti = message.mti
-        if is_response(mti):
-            self._response(mti)
-            return
-        if not is_known(mti):
-            self._unknown(mti)
-            return
-        kind = clear_repeat(mti)
-        if kind in MANAGES:
-            reply = answer_network_management(line, message)
-            if reply is not None:
-                self._send_now(line, message, reply, arrived)
-            return
-        if kind in ASKS or kind in REVERSES:
+        kind = BUSINESS.get(mti)
+        if kind is not None:
             if not line.signed_on:
                 self._counts["before_sign_on"] += 1
             self._business(line, message, kind, arrived)
-        elif kind in STORED_AND_FORWARDED:
+        elif is_response(mti):
+            self._response(mti)
+        elif mti in MANAGES:
+            reply = answer_network_management(line, message)
+            if reply is not None:
+                self._send_now(line, message, reply, arrived)
+        elif mti in STORED_AND_FORWARDED:
             self._note(frame, mti, "advice_not_supported", "", "advices are not posted yet", message)
         else:
             self._unknown(mti)
 
     def _business(self, line: Line, message: Message, kind: str, arrived: float) -> None:
         """Requests and reversals: decided here, answered when the log has caught up."""
-        asks = kind in ASKS
+        asks = kind is ASKS
         if asks and trio.current_time() >= arrived + self._link.reply_deadline_s:
-            self._counts["late_on_arrival"] += (
-                1  # its answer could not leave: nothing is decided, nothing said
-            )
+            # Its answer could not leave any more: nothing is decided, nothing said.
+            self._counts["late_on_arrival"] += 1
             return
         try:
             command = self._translate.authorisation(message) if asks else self._translate.reversal(message)
@@ -256,7 +256,8 @@ class Pipeline:
         if not self._owner.admits:
             self._counts["not_admitted"] += 1
             return
-        digest = hmac.digest(self._secret, clear_repeat(mti).encode() + frame[4:], "sha256").hex()[:24]
+        said = clear_repeat(mti).encode() + frame[self._mti_bytes :]
+        digest = hmac.digest(self._secret, said, "sha256").hex()[:24]
         amount = message.fields.get("4", "")
         command = NoteException(
             exception_id=digest,
@@ -278,7 +279,7 @@ class Pipeline:
         return Reply(reason, self._policy.response_codes[reason])
 
     def _frame(self, line: Line, message: Message, reply: Reply) -> bytes:
-        payload = self._codec.encode(build_reply(self._link.dialect, message, reply))
+        payload = self._codec.encode(self._replies.build(message, reply))
         return self._link.framing.answer(line.envelope, payload)
 
     def _send_now(self, line: Line, message: Message, reply: Reply, arrived: float) -> None:

@@ -30,8 +30,10 @@ from rules import Transaction
 _TRANSACTIONS = {"00": Transaction.PURCHASE, "01": Transaction.CASH, "09": Transaction.CASHBACK}
 """DE3, first two digits (ISO 8583:1987): what is decided here. Only 0100 asks; a 0200 is not supported yet."""
 
-_MANY_DIGITS = re.compile(r"(?:[0-9][^0-9]?){13}")
+_MANY_DIGITS = re.compile(r"(?:[0-9][^0-9]?){12}")
 """Cheap to ask: few shops have a number so long in their name."""
+
+_NO_DIGIT = re.compile(r"[^0-9]")
 
 _KEPT_TEXTS = ("37", "42", "43")
 """Texts long enough for a PAN that go into the journal and into events. Blanks and dashes do not hide it."""
@@ -39,8 +41,8 @@ _KEPT_TEXTS = ("37", "42", "43")
 REMEMBERED_MAX = 1_000_000
 """Numbers whose tokens are remembered: about 200 bytes each. The HMAC that it saves takes 1.5 us."""
 
-TOKEN_DIGITS = 16
-"""Hexadecimal digits of the PAN's token in a duplicate key: 64 bits part the cards of one issuer."""
+TOKEN_BYTES = 8
+"""Of the PAN's token in a duplicate key: 64 bits part the cards of one issuer."""
 
 
 class Tokens:
@@ -81,7 +83,8 @@ class Translator:
     def __init__(self, *, link: str, network: str, dialect: Dialect, tokens: Tokens) -> None:
         self._link = link
         self._network = network
-        self._mandatory = dialect.mandatory
+        self._mandatory = {mti: frozenset(numbers) for mti, numbers in dialect.mandatory.items()}
+        self._good_transmission = ""
         self._key_fields = dialect.key_fields
         self._tokens = tokens
 
@@ -132,22 +135,29 @@ class Translator:
 
     def _require(self, mti: str, message: Message) -> None:
         fields = message.fields
-        for number in self._mandatory.get(mti, ()):
-            if number not in fields:
-                raise DecodeError(field=number, found="nothing", expected=f"DE{number} in a {message.mti}")
-        check_datetime_mmddhhmmss(fields["7"], "7")
+        missing = self._mandatory.get(mti, frozenset()) - fields.keys()
+        if missing:
+            number = min(missing, key=int)
+            raise DecodeError(field=number, found="nothing", expected=f"DE{number} in a {message.mti}")
+        transmission = fields["7"]
+        if transmission != self._good_transmission:  # messages of one second say the same
+            check_datetime_mmddhhmmss(transmission, "7")
+            self._good_transmission = transmission
 
     def _identity(self, mti: str, message: Message) -> Identity:
         pan = pan_of(message)
         if pan is None:
             raise DecodeError(field="2", found="nothing", expected="a PAN, in DE2 or in DE35")
         get = message.fields.get
-        for number in _KEPT_TEXTS:
-            if pan in get(number, "").replace(" ", "").replace("-", ""):
-                raise DecodeError(field=number, found="the card's number", expected="no card number in it")
+        if pan in get("37", "") or _MANY_DIGITS.search(f"{get('42', '')}~~{get('43', '')}"):
+            _refuse_own_number(pan, message)
         token = self._tokens(pan)
-        parts = [self._network, token.hex()[:TOKEN_DIGITS], mti]
-        parts += [get(number, "") for number in self._key_fields]
+        parts = [
+            self._network,
+            token[:TOKEN_BYTES].hex(),
+            mti,
+            *[get(number, "") for number in self._key_fields],
+        ]
         return Identity(token if self._tokens.somebodys(pan) else None, pan[-4:], "|".join(parts))
 
     def _particulars(self, mti: str, fields: dict[str, str]) -> Particulars:
@@ -175,6 +185,12 @@ class Translator:
             city=place[25:38].strip(),
             country=place[38:].strip(),
         )
+
+
+def _refuse_own_number(pan: str, message: Message) -> None:
+    for number in _KEPT_TEXTS:
+        if pan in _NO_DIGIT.sub("", message.fields.get(number, "")):
+            raise DecodeError(field=number, found="the card's number", expected="no card number in it")
 
 
 def _numeric(currency: str) -> str:

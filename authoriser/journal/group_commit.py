@@ -59,6 +59,8 @@ class GroupCommit:
         self._records: list[Record] = []
         self._waiters: list[Waiter] = []
         self._wake = trio.lowlevel.ParkingLot()
+        self._idle = False
+        """Whether `run` sleeps. Waking it is for the first of a batch; asking the lot each time costs a microsecond."""
         self._durable = trio.lowlevel.ParkingLot()
         self.epoch = tail.seq + 1
         self.durable_seq = tail.seq
@@ -84,11 +86,17 @@ class GroupCommit:
         if records:
             self._records += records
             self._last_ms = max(self._last_ms, records[-1].at_ms)
-            self._wake.unpark()
+            if self._idle:
+                self._rouse()
 
     def wait(self, waiter: Waiter) -> None:
         """Release `waiter` when everything submitted so far, and an append begun from now on, is durable."""
         self._waiters.append(waiter)
+        if self._idle:
+            self._rouse()
+
+    def _rouse(self) -> None:
+        self._idle = False
         self._wake.unpark()
 
     async def until_durable(self, record_no: int) -> None:
@@ -110,6 +118,7 @@ class GroupCommit:
         """
         while True:
             while not (self._records or self._waiters):
+                self._idle = True
                 await self._wake.park()
             await self._append_batch(on_commit)
 
