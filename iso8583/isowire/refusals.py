@@ -42,6 +42,12 @@ class Written:
         first, second = (8 if encoding == "b" else 16 for encoding in self._bitmap_encodings)
         self.one_bitmap_bytes = self.mti_bytes + first
         self.two_bitmaps_bytes = self.one_bitmap_bytes + second
+        self._unknown_bits = {
+            size: sum(
+                1 << (size - number) for number in range(2, size + 1) if str(number) not in dialect.kinds
+            )
+            for size in (_BITMAP_BITS, 2 * _BITMAP_BITS)
+        }
         # Of lengths in text only: others can't be anything but a number.
         self._length_encodings = {
             number: spec[number]["len_enc"]
@@ -69,10 +75,9 @@ class Written:
             bitmaps += self._bitmap(payload, "1", end, self.two_bitmaps_bytes, mti)
             end = self.two_bitmaps_bytes
         size = 4 * len(bitmaps)
-        bits = int(bitmaps, 16)
-        for position in range(2, size + 1):
-            if bits >> (size - position) & 1 and str(position) not in self.dialect.kinds:
-                raise self._unknown(position, mti)
+        unknown = int(bitmaps, 16) & self._unknown_bits[size]
+        if unknown:
+            raise self._unknown(size + 1 - unknown.bit_length(), mti)
         return mti, bitmaps, end
 
     def _bitmap(self, payload: bytes, field: str, start: int, end: int, mti: str) -> str:
