@@ -57,6 +57,10 @@ class Differential:
             other = messages.mutated(rng, payload)
             self._decoded(other, decode if other.startswith(header) else None)
             self.counts["mutated payloads"] += 1
+        longer = messages.overlong(rng, self.dialect, whole)
+        if longer is not None:
+            self._decoded(longer, decode)
+            self.counts["fields one too long"] += 1
 
     def _header(self, payload: bytes) -> bytes:
         written = self._general._written  # noqa: SLF001 - what a codec finds compiled code by

@@ -8,6 +8,8 @@ import string
 from random import Random
 from typing import Final
 
+import iso8583
+
 from isowire import Dialect, Message
 
 CHARACTERS: Final = {
@@ -82,6 +84,32 @@ def broken(rng: Random, whole: Message) -> Message:
     else:
         mti = rng.choice(("", "100", "01000", "01x0", "010\u0660", "+100", " 100"))
     return Message(mti, fields)
+
+
+def overlong(rng: Random, dialect: Dialect, whole: Message) -> bytes | None:
+    """`whole` on the wire with one variable field filled to its end and one more; None where it has no such field.
+
+    Mutations hardly ever hit on this: length and value have to fit each other.
+    """
+    dialect = dialect.for_mti(whole.mti)
+    variable = [number for number in whole.fields if dialect.spec[number]["len_type"]]
+    if not variable:
+        return None
+    number = rng.choice(variable)
+    spec = {key: dict(field) for key, field in dialect.spec.items()}
+    units = spec[number]["max_len"] = spec[number]["max_len"] + 1
+    if spec[number]["data_enc"] == "b" and spec[number].get("len_count", "bytes") == "bytes":
+        units *= 2
+    allowed = (
+        "D" if dialect.kinds[number] == "x+n" else "0123456789" if dialect.kinds[number] in "nzb" else "aZ"
+    )
+    try:
+        payload, _ = iso8583.encode(
+            {"t": whole.mti, **whole.fields, number: "".join(rng.choices(allowed, k=units))}, spec
+        )
+    except iso8583.EncodeError:
+        return None  # the length can't say it: 100 in two digits
+    return bytes(payload)
 
 
 def mutated(rng: Random, payload: bytes) -> bytes:

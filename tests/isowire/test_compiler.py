@@ -158,6 +158,18 @@ def test_what_does_not_fit_is_not_sent_by_compiled_code_either(number: str, valu
     assert errors[0].startswith(f"DE{number}: found ")
 
 
+def test_halves_of_bytes_do_not_make_a_whole_one() -> None:
+    """Two binary fields of an odd number of characters side by side: each is refused, though together they fit."""
+    dialect = load_dialect("iso93-binary")
+    codec = Codec(dialect, seen_first=1)
+    for _ in range(2):
+        codec.encode(Message("1100", {"55": "ABCD", "96": "EF01"}))
+    assert codec.compiled_layouts == 1
+    with pytest.raises(EncodeError) as caught:
+        codec.encode(Message("1100", {"55": "ABC", "96": "DEF"}))
+    assert caught.value.field == "55"
+
+
 def test_a_value_that_is_no_text_is_never_written() -> None:
     """Bytes of the right length would print as b'...': a TypeError says whose fault it is."""
     payload = bytes.fromhex(PURCHASE)
