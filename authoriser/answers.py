@@ -8,7 +8,7 @@ and its hold is released. There is no third outcome and no await between the que
 Knows no bytes of ISO 8583, no ledger, no journal: whoever owns the shard passes in what voiding means.
 """
 
-from collections import deque
+import heapq
 from collections.abc import Callable
 from typing import Protocol
 
@@ -105,7 +105,7 @@ class AnswerDesk:
         self._on_silence = on_silence
         self._answers: dict[str, Answer] = {}
         self._outstanding: dict[int, PendingReply] = {}
-        self._queues: dict[float, deque[PendingReply]] = {}
+        self._deadlines: list[tuple[float, int, PendingReply]] = []
         self._next_number = 1
         self._sweeper = trio.lowlevel.ParkingLot()
         self._resolved = trio.lowlevel.ParkingLot()
@@ -137,10 +137,7 @@ class AnswerDesk:
         line.owed += 1
         if answer is not None:
             answer.waiting += 1
-        queue = self._queues.get(deadline_s)
-        if queue is None:
-            queue = self._queues[deadline_s] = deque()
-        queue.append(reply)
+        heapq.heappush(self._deadlines, (deadline, number, reply))
         if deadline < self._sweep_at:
             self._sweep_at = deadline
             self._sweeper.unpark()
@@ -189,16 +186,15 @@ class AnswerDesk:
 
     def sweep(self, now: float) -> None:
         """Drop every reply whose deadline has come."""
-        for queue in self._queues.values():
-            while queue and (queue[0].state >= SENT or queue[0].deadline <= now):
-                self.drop(queue.popleft())
+        deadlines = self._deadlines
+        while deadlines and (deadlines[0][2].state >= SENT or deadlines[0][0] <= now):
+            self.drop(heapq.heappop(deadlines)[2])
 
     async def run(self) -> None:
         """Sweep for ever, each time that a deadline comes."""
         while True:
             self.sweep(trio.current_time())
-            heads = [queue[0].deadline for queue in self._queues.values() if queue]
-            self._sweep_at = min(heads, default=float("inf"))
+            self._sweep_at = self._deadlines[0][0] if self._deadlines else float("inf")
             with trio.move_on_at(self._sweep_at):
                 await self._sweeper.park()
 

@@ -42,8 +42,9 @@ KEEPALIVE_INTERVAL_S = 10
 KEEPALIVE_PROBES = 3
 """A half-open peer is noticed by TCP in about a minute, whatever the network's own echo says."""
 
-DRAIN_MAX_S = 15.0
-"""SIGTERM: how long what is in flight may take before the process leaves without the rest."""
+DRAIN_MARGIN_S = 12.0
+"""SIGTERM: how long after the longest reply deadline the rest may take (a line's last byte, lingering, the journal,
+a last snapshot) before the process leaves without it."""
 
 HOLD_LIFETIME_MS = 7 * 86_400_000
 """Seven days: the usual validity of an authorisation where the network states none."""

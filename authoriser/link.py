@@ -9,9 +9,7 @@ import array
 import contextlib
 import fcntl
 import socket
-import struct
 import termios
-import time
 from collections import deque
 from collections.abc import Callable
 
@@ -20,20 +18,19 @@ from msgspec import Struct
 
 from authoriser import limits
 from authoriser.answers import PendingReply
+from authoriser.arrival import ANCILLARY_BYTES, LoopWatch, age_s
 from authoriser.ledger.commands import Policy
 from isowire import Codec, Dialect, FrameReader, Framing
 
 OnBytes = Callable[["Line", bytes, float], None]
 """Takes what one read brought, and when it arrived, in seconds of `trio.current_time`."""
 
-SO_TIMESTAMPNS = 35
-"""Linux, asm-generic/socket.h (Python has no name for it): each read says when its last bytes came in."""
-_TIMESPEC = struct.Struct("@ll")
-ANCILLARY_BYTES = socket.CMSG_SPACE(_TIMESPEC.size)
+SETTLE_MARGIN_S = 1.0
+"""Beyond the reply deadline, for the rest of a reply whose first byte has left."""
 LINGER_POLL_S = 0.005
 """Between two looks at what the peer has acknowledged: a few round trips on a local network."""
-AGE_MAX_S = 60.0
-"""A clock that is stepped between arrival and read must not make bytes look older than any deadline."""
+LINGER_READS_MAX = 16
+"""Reads thrown away between two looks, so that a peer that floods does not hold the loop."""
 
 
 class Link(Struct, frozen=True):
@@ -54,8 +51,13 @@ class Link(Struct, frozen=True):
 class Line:
     """One connection. Its replies wait in the outbox from the moment the log has caught up with them."""
 
-    def __init__(self, link: Link, sock: socket.socket, touched: set["Line"]) -> None:
+    def __init__(
+        self, link: Link, sock: socket.socket, touched: set["Line"], watch: LoopWatch | None = None
+    ) -> None:
         """`touched` is where the line puts itself when a reply became ready, to be flushed with the others."""
+        self._watch = watch if watch is not None else LoopWatch()
+        self._behind_since = float("inf")
+        """While bytes may wait in the kernel unread: the earliest that they can have come."""
         self.link = link
         self._touched = touched
         self.reader: FrameReader = link.framing.reader(link.frame_length_max_bytes)
@@ -168,6 +170,7 @@ class Line:
     async def _read(self, on_bytes: OnBytes) -> None:
         while not self.lost_framing:
             while self._outbox_bytes > limits.OUTBOX_MAX_BYTES and not self.closed:
+                self._behind_since = min(self._behind_since, trio.current_time())
                 await self._drained.park()
             if self.closed:
                 return  # a peer that reset the connection while it was not read: there is no socket to wait for
@@ -182,10 +185,17 @@ class Line:
                 return
             if not data:
                 return
-            on_bytes(self, data, trio.current_time() - _age_s(ancillary))
+            on_bytes(self, data, self._arrived(len(data), ancillary))
+
+    def _arrived(self, count: int, ancillary: list[tuple[int, int, bytes]]) -> float:
+        """The earliest that `count` bytes just read can have come, and note whether more may be waiting."""
+        now = trio.current_time()
+        arrived = min(now - age_s(ancillary), self._watch.bound, self._behind_since)
+        self._behind_since = arrived if count == limits.READ_MAX_BYTES else float("inf")
+        return arrived
 
     async def linger(self) -> None:
-        """End our side, and wait until the peer's kernel has all that ours took; then it is safe to close.
+        """End our side, and wait until the peer's kernel has all that ours took; then closing costs no reply.
 
         Closing with unread requests in the kernel would reset the connection and destroy replies that count as sent,
         so they are read away. Nothing that is read here is decided.
@@ -200,15 +210,20 @@ class Line:
     def _reads_away(self) -> bool:
         """Drop what the peer has sent since. False once it has ended its side."""
         with contextlib.suppress(BlockingIOError):
-            while self._socket.recv(limits.READ_MAX_BYTES):
-                pass
-            return False
+            for _ in range(LINGER_READS_MAX):
+                if not self._socket.recv(limits.READ_MAX_BYTES):
+                    return False
         return True
 
     async def settled(self) -> None:
-        """Return when nothing is owed to this line any more, the last byte included, or it is closed."""
-        while (self.owed or self._rest) and not self.closed:
-            await self._drained.park()
+        """Return when nothing is owed to this line any more, the last byte included, or it is closed.
+
+        What is owed is sent or dropped by its deadline. A peer that leaves a reply half taken for a second more than
+        that is not waited for: it would hold up the end of the process.
+        """
+        with trio.move_on_after(self.link.reply_deadline_s + SETTLE_MARGIN_S):
+            while (self.owed or self._rest) and not self.closed:
+                await self._drained.park()
 
     def resolved(self) -> None:
         """One reply of this line was sent or dropped."""
@@ -226,16 +241,6 @@ class Line:
         self._drained.unpark_all()
         trio.lowlevel.notify_closing(self._socket)
         self._socket.close()
-
-
-def _age_s(ancillary: list[tuple[int, int, bytes]]) -> float:
-    """Seconds that the bytes of a read had waited in the kernel; 0.0 where it does not say."""
-    for level, kind, data in ancillary:
-        if level == socket.SOL_SOCKET and kind == SO_TIMESTAMPNS and len(data) >= _TIMESPEC.size:
-            seconds, nanoseconds = _TIMESPEC.unpack_from(data)
-            age: float = time.time() - (seconds + nanoseconds / 1e9)
-            return min(max(age, 0.0), AGE_MAX_S)
-    return 0.0
 
 
 def _unacknowledged(sock: socket.socket) -> int:

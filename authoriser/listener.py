@@ -11,17 +11,19 @@ from collections.abc import Callable
 import trio
 
 from authoriser import limits
-from authoriser.link import SO_TIMESTAMPNS, Line, Link, OnBytes
+from authoriser.arrival import SO_TIMESTAMPNS, LoopWatch
+from authoriser.link import Line, Link, OnBytes
 
 
 class Listener:
     """Accepts the lines of one link and runs each until it ends."""
 
-    def __init__(self, link: Link, count: Callable[[str], None]) -> None:
+    def __init__(self, link: Link, count: Callable[[str], None], watch: LoopWatch | None = None) -> None:
         self.link = link
         self.lines: set[Line] = set()
         self._touched: set[Line] = set()
         self._count = count
+        self._watch = watch
         self._sockets: list[socket.socket] = []
         self._accepting = trio.CancelScope()
         self._ended = trio.Event()
@@ -77,7 +79,7 @@ class Listener:
                 sock.close()
                 continue
             _set_options(sock)
-            line = Line(self.link, sock, self._touched)
+            line = Line(self.link, sock, self._touched, self._watch)
             # Here and not in its task, which starts later: the bound and `stop` go by this set.
             self.lines.add(line)
             self._count("connections_accepted")

@@ -114,6 +114,10 @@ class Pipeline:
         except DecodeError as error:
             self._malformed(line, error, error.mti, error.fields, frame, arrived)
             return
+        except Exception:
+            log.exception("a frame could not be read, by a fault of ours", link=self._link.name)
+            self._decisions[Reason.SYSTEM_ERROR] += 1
+            return
         try:
             self._by_type(line, message, frame, arrived)
         except DecodeError as error:
@@ -279,8 +283,15 @@ class Pipeline:
         return Reply(reason, self._policy.response_codes[reason])
 
     def _frame(self, line: Line, message: Message, reply: Reply) -> bytes:
-        payload = self._codec.encode(self._replies.build(message, reply))
-        return self._link.framing.answer(line.envelope, payload)
+        """Raises EncodeError where there is no such reply. Nothing may have been decided yet."""
+        try:
+            payload = self._codec.encode(self._replies.build(message, reply))
+            return self._link.framing.answer(line.envelope, payload)
+        except EncodeError:
+            raise
+        except Exception as error:
+            log.exception("a reply could not be written, by a fault of ours", link=self._link.name)
+            raise EncodeError(field=None, found="a fault of ours", expected="a reply") from error
 
     def _send_now(self, line: Line, message: Message, reply: Reply, arrived: float) -> None:
         """A reply that tells of no account's state and so need not wait for the log."""

@@ -20,6 +20,7 @@ import trio
 from authoriser import __version__, limits
 from authoriser.admin.methods import Methods
 from authoriser.admin.server import AdminServer, AdminSocketError
+from authoriser.arrival import LoopWatch
 from authoriser.config import Config, LinkConfig
 from authoriser.journal.batch import BatchError
 from authoriser.journal.contract import Fenced, JournalLocked, Unknown
@@ -140,10 +141,12 @@ class Server:
         self.counters = Counters()
         self.listeners: list[Listener] = []
         self.stopping = trio.Event()
+        self._watch = LoopWatch()
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Recover, serve, and drain when a signal comes or `stopping` is set."""
         began = trio.current_time()
+        trio.lowlevel.add_instrument(self._watch)
         links, journal, snapshots, pan_key = await self._open()
         try:
             owner = await self._recover(links, journal, snapshots)
@@ -160,6 +163,7 @@ class Server:
                 nursery.cancel_scope.cancel()
             log.info("stopped", durable_seq=owner.commit.durable_seq, record_no=owner.state.record_no)
         finally:
+            trio.lowlevel.remove_instrument(self._watch)
             with trio.CancelScope(shield=True):
                 await snapshots.close()
                 await journal.close()
@@ -293,7 +297,7 @@ class Server:
     def _open_link(
         self, link: Link, owner: ShardOwner, tokens: Tokens, pan_key: PanKey, nursery: trio.Nursery
     ) -> None:
-        listener = Listener(link, self._count)
+        listener = Listener(link, self._count, self._watch)
         try:
             listener.bind()
         except OSError as error:
@@ -388,7 +392,8 @@ class Server:
         """
         for listener in self.listeners:
             listener.stop()
-        with trio.move_on_after(limits.DRAIN_MAX_S) as patience:
+        longest_s = max(listener.link.reply_deadline_s for listener in self.listeners)
+        with trio.move_on_after(longest_s + limits.DRAIN_MARGIN_S) as patience:
             for listener in self.listeners:
                 await listener.ended()
             await owner.finish()

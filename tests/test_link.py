@@ -7,6 +7,7 @@ import pytest
 import trio
 
 from authoriser.answers import Answer, AnswerDesk
+from authoriser.arrival import LoopWatch
 from authoriser.link import Line, Link
 from authoriser.server import policy_of
 from isowire import FRAMINGS, Codec, load_dialect
@@ -128,3 +129,43 @@ async def test_a_line_that_ends_with_unread_requests_loses_no_reply(link: Link) 
         while data := theirs.recv(1 << 16):
             received += data
     assert received == b"reply" * 1_000
+
+
+async def test_bytes_that_waited_while_the_line_was_not_read_are_as_old_as_that(
+    link: Link, ends: tuple[socket.socket, socket.socket], autojump_clock: trio.testing.MockClock
+) -> None:
+    """A slow reader's request lies unread for three seconds; younger bytes behind it do not make it look young."""
+    ours, theirs = ends
+    desk = AnswerDesk(void=lambda _answer: None)
+    line = Line(link, ours, set())
+    arrivals: list[float] = []
+    desk.expect(line, b"1" * BIG, arrived=trio.current_time(), deadline_s=60.0).release()
+    line.flush()
+    began = trio.current_time()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(line.read_for_ever, lambda _line, _data, arrived: arrivals.append(arrived))
+        theirs.send(b"a request")
+        await trio.sleep(3)
+        theirs.send(b"an echo")
+        while drain(theirs):
+            line.flush()
+        await trio.testing.wait_all_tasks_blocked()
+        theirs.send(b"a later one")
+        await trio.sleep(0.1)
+        line.stop_reading()
+    assert arrivals == [began, began + 3]
+
+
+async def test_a_stalled_loop_makes_what_it_finds_as_old_as_its_last_look(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """What a look finds at once may have come right after the look before; what it waited for has just come."""
+    watch = LoopWatch()
+    bounds = []
+    for looked_for_s in (5.0, 0.0, 2.0):
+        watch.before_io_wait(0)
+        autojump_clock.jump(looked_for_s)
+        watch.after_io_wait(0)
+        bounds.append(watch.bound)
+        autojump_clock.jump(1.0)  # the tasks that then ran
+    assert bounds == [5.0, 5.0, 9.0]

@@ -22,6 +22,8 @@ LOCK_FILE = "lock"
 CHECKPOINT_PAGES = 4_000
 """WAL pages (4 KiB each) after which a background checkpoint is due: 16 MB, a fraction of a second to copy."""
 
+BUSY_TIMEOUT_MS = 250
+"""How long a commit waits inside SQLite for another program's lock, before it is tried again from outside."""
 PASSING = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY})
 """The disk is full, or another program holds the file's lock: nothing was written, and the same batch goes again."""
 
@@ -110,28 +112,34 @@ class SqliteJournal:
         if self._since_checkpoint < CHECKPOINT_PAGES:
             await trio.lowlevel.checkpoint()
             return False
-        done = await trio.to_thread.run_sync(
-            self._checkpoint, self._beside, "PASSIVE", limiter=self._checkpoints
-        )
-        if done:
-            # The writer never pauses, so a passive checkpoint alone never lets the log begin again: it grew by
-            # 50 MB/s. What is left to move after it is a few batches, and commits wait for those alone.
-            done = await trio.to_thread.run_sync(
-                self._checkpoint, self._connection, "RESTART", limiter=self._limiter
-            )
+        if not await trio.to_thread.run_sync(self._move, self._beside, limiter=self._checkpoints):
+            return False
+        # The writer never pauses, so moving alone never lets the log begin again: it grew by 50 MB/s. What is left to
+        # move is a few batches, and commits wait for those alone: nobody is waited for on their connection.
+        done = await trio.to_thread.run_sync(self._begin_again, limiter=self._limiter)
         if done:
             self._since_checkpoint = 0
         return done
 
-    def _checkpoint(self, connection: sqlite3.Connection, mode: str) -> bool:
+    def _move(self, connection: sqlite3.Connection, mode: str = "PASSIVE") -> bool:
+        """Whether the whole log is in the file. A reader that still needs a part of it makes that False."""
         try:
-            busy, _pages, _moved = connection.execute(f"PRAGMA wal_checkpoint({mode})").fetchone()
+            busy, pages, moved = connection.execute(f"PRAGMA wal_checkpoint({mode})").fetchone()
         except sqlite3.Error as error:
             if error.sqlite_errorcode & 0xFF in PASSING:
                 return False
             self._lost = True
             raise Unknown(f"{self.path}: {error} ({error.sqlite_errorname})", retry=False) from error
-        return not busy
+        return not busy and moved == pages
+
+    def _begin_again(self) -> bool:
+        """Restart the log, unless a reader is in it: commits are not kept waiting, and it is tried again later."""
+        connection = self._connection
+        connection.execute("PRAGMA busy_timeout = 0")
+        try:
+            return self._move(connection, "RESTART")
+        finally:
+            connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
 
     async def read(self, from_seq: int, count: int) -> list[tuple[int, bytes]]:
         return await trio.to_thread.run_sync(read_batches, self.path, from_seq, count)
@@ -178,7 +186,9 @@ def find_batch(path: Path, at_or_before: Callable[[bytes, int], bool]) -> int:
 
 
 def _connect(path: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=5.0)
+    connection = sqlite3.connect(
+        path, isolation_level=None, check_same_thread=False, timeout=BUSY_TIMEOUT_MS / 1000
+    )
     path.chmod(0o600)
     mode = connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
     if mode != "wal":

@@ -191,3 +191,23 @@ async def test_a_checkpoint_that_finds_the_file_locked_stays_due(tmp_path: Path)
     await journal.append(20, b"after")
     assert await journal.checkpoint_if_due() is True
     await journal.close()
+
+
+async def test_a_reader_in_the_log_keeps_no_commit_waiting(tmp_path: Path) -> None:
+    """Somebody reads for long: the checkpoint stays due, and gives up at once instead of waiting for them."""
+    journal = SqliteJournal(tmp_path)
+    await journal.append(1, b"one")
+    reader = sqlite3.connect(tmp_path / "journal.db", isolation_level=None)
+    reader.execute("BEGIN")
+    assert reader.execute("SELECT count(*) FROM journal").fetchone() == (1,)
+    for seq in range(2, 20):
+        await journal.append(seq, b"z" * 1_000_000)
+    journal._connection.execute(
+        "PRAGMA busy_timeout = 100000"
+    )  # waiting for the reader would outlast the test
+    assert await journal.checkpoint_if_due() is False
+    await journal.append(20, b"after")
+    reader.execute("COMMIT")
+    reader.close()
+    assert await journal.checkpoint_if_due() is True
+    await journal.close()
