@@ -18,6 +18,9 @@ from isowire.errors import EncodeError, picture
 from isowire.layout import NotCompilable
 from isowire.refusals import ENVELOPE_FIELDS, Encoded, Written, content_refused, layout_refused
 
+COMPILING_FAILED: Final = (NotCompilable, SyntaxError, ValueError, MemoryError, RecursionError)
+"""A layout that is not for compiling, and whatever `compile` says of one that it can't: the general path takes both."""
+
 SHOWN_FIELDS: Final = frozenset(
     {"3", "4", "7", "11", "12", "13", "15", "18", "19", "22", "24", "25", "32", "33", "37", "38", "39", "41"}
     | {"49", "70"}
@@ -126,7 +129,7 @@ class Codec:
     def _compiled_decode(self, mti: str, bitmaps: str) -> Decode:
         try:
             return compile_decode(self.dialect, mti, bitmaps, Message)
-        except NotCompilable:
+        except COMPILING_FAILED:
             return _ask_the_general_path
 
     def _encode_in_general(self, message: Message) -> bytes:
@@ -163,7 +166,7 @@ class Codec:
     def _compiled_encode(self, key: tuple[str, ...]) -> Encode:
         try:
             return compile_encode(self.dialect, key[0], key[1:])
-        except NotCompilable:
+        except COMPILING_FAILED:
             return _ask_the_general_path
 
 

@@ -178,6 +178,8 @@ class _Checker:
         self._add_fields("fields", file.fields, spec, kinds)
         requests = self._mtis("messages.requests", file.messages.requests)
         advices = self._mtis("messages.advices", file.messages.advices)
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", file.name):
+            raise self._wrong("name", repr(file.name), "1 to 64 letters, digits, '.', '_' or '-'")
         if both := requests & advices:
             raise self._wrong("messages", f"{min(both)} among requests and advices", "one of the two")
         self._response_codes(kinds, spec)

@@ -164,6 +164,7 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
         ),
         ('title = "ISO 8583:1987, ASCII, hexadecimal bitmaps"', "", "missing required field `title`"),
         ('title = "ISO', "title = ISO", "not TOML"),
+        ('name = "iso87-ascii"', 'name = "a\\u0000b"', "name: found 'a\\x00b', expected 1 to 64 letters"),
         ("key_fields = [7,", 'key_fields = ["7",', "Expected `int`, got `str` - at `$.key_fields[0]`"),
         (
             "key_fields = [7,",
