@@ -4,8 +4,8 @@ Owns every line that `compiler` compiles. Names in capitals stand for what the f
 lengths and classes, and functions. What it may be made of, and why, is said at the head of `compiler`.
 
 Why it looks as it does, measured on a 17-field 0100 (21 us in pyiso8583). Slices of one decoded text, at places
-counted from the last variable field, make a decode of 1.8 us with its checks. A regular expression for all of it takes as
-long and can't follow a length; places fixed for lengths seen before take 1.6, not worth a second function a layout.
+counted from the last variable field, make a decode of 1.8 us with its checks. A regular expression for all of it takes
+as long and can't follow a length; places fixed for lengths seen before take 1.6, not worth a second function a layout.
 Classes are checked over runs of neighbours by methods of bytes: `bytes.isdigit` takes 93 ns for 60 characters and
 `str.isdigit` 414; `str.isprintable` takes 265 for 63, and a table under 160.
 """
