@@ -137,7 +137,7 @@ class ShardOwner:
             elif isinstance(record, Reversed):
                 self.open_holds -= bool(record.hold_id and not record.remaining_minor)
             elif isinstance(record, HoldVoided | HoldExpired):
-                self.open_holds -= 1
+                self.open_holds -= bool(record.released_minor)
         self.commit.submit(records)
 
     def after_commit(self, callback: Callable[[], None]) -> None:

@@ -192,7 +192,8 @@ def _release(account: Account, hold_id: int, released_minor: int, remaining_mino
 
 
 def _hold_voided(_state: ShardState, account: Account, record: r.HoldVoided) -> None:
-    _release(account, record.hold_id, record.released_minor, 0)
+    if record.released_minor:
+        _release(account, record.hold_id, record.released_minor, 0)
     kept = account.kept.get(record.key)
     if kept is not None and kept.hold_id == record.hold_id:
         kept.reason = record.reason

@@ -267,24 +267,29 @@ def _exception(command: c.ReversalRequest, now_ms: int, kind: str, detail: str) 
 
 
 def _void(state: ShardState, command: c.VoidAnswer, now_ms: int, policy: c.Policy) -> Outcome:
-    hold = state.accounts[command.account_id].holds.get(command.hold_id)
-    if hold is None or hold.spoken_of:
-        return Outcome()  # reversed meanwhile, wholly or in part: the network has spoken since
+    account = state.accounts[command.account_id]
+    hold = account.holds.get(command.hold_id)
+    kept = account.kept.get(command.key)
+    if hold is not None and hold.spoken_of:
+        return Outcome()  # reversed meanwhile, in part: the network has spoken since, and counts on the rest
+    if hold is None and (
+        kept is None or kept.hold_id != command.hold_id or kept.reason is not Reason.APPROVED
+    ):
+        return Outcome()
+    # A hold that is gone was reversed before anybody heard of it: there is nothing to release, but the approval
+    # must not be given to a late repeat all the same.
     reason = Reason.ANSWER_VOID
-    return Outcome(
-        records=(
-            r.HoldVoided(
-                at_ms=now_ms,
-                account_id=command.account_id,
-                card_id=hold.card_id,
-                key=command.key,
-                hold_id=hold.hold_id,
-                released_minor=hold.amount_minor,
-                reason=reason,
-                response_code=policy.response_codes[reason],
-            ),
-        )
+    voided = r.HoldVoided(
+        at_ms=now_ms,
+        account_id=command.account_id,
+        card_id=hold.card_id if hold is not None else kept.card_id if kept is not None else "",
+        key=command.key,
+        hold_id=command.hold_id,
+        released_minor=hold.amount_minor if hold is not None else 0,
+        reason=reason,
+        response_code=policy.response_codes[reason],
     )
+    return Outcome(records=(voided,))
 
 
 def _expire(state: ShardState, command: c.ExpireHold, now_ms: int, _policy: c.Policy) -> Outcome:

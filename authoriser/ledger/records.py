@@ -172,7 +172,10 @@ class Reversed(Struct, frozen=True, array_like=True, tag=8, gc=False):
 
 
 class HoldVoided(Struct, frozen=True, array_like=True, tag=9, gc=False):
-    """No answer left in time: the hold is released, and the kept answer becomes this decline."""
+    """No answer left in time: the hold is released, and the kept answer becomes this decline.
+
+    `released_minor` is 0 where a reversal had released it before.
+    """
 
     at_ms: int
     account_id: str

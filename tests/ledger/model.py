@@ -283,11 +283,15 @@ class Model:
 
     def void(self, asked: Any, now: int) -> Expected:
         hold = self.holds.get(asked.hold_id)
-        if hold is None or hold["reversed"]:
+        if hold is not None and hold["reversed"]:
             return Expected()
-        self.record(now, hold["account"])
-        del self.holds[asked.hold_id]
-        kept = self.kept[hold["account"]].get(asked.key)
+        account = asked.account_id
+        kept = self.kept[account].get(asked.key)
+        given = kept is not None and kept["hold"] == asked.hold_id and kept["reply"][0] == "approved"
+        if hold is None and not given:
+            return Expected()
+        self.record(now, account)
+        self.holds.pop(asked.hold_id, None)
         if kept is not None and kept["hold"] == asked.hold_id:
             kept["reply"] = ("answer_void", "68", "")
         return Expected(records=1)

@@ -34,16 +34,29 @@ def test_a_second_void_does_nothing(bench: Bench) -> None:
     assert bench.do(command).records == ()
 
 
-@pytest.mark.parametrize(("new_total_minor", "held"), [(None, 0), (400, 400), (1_000, 1_000)])
-def test_a_void_leaves_a_reversed_hold_alone(bench: Bench, new_total_minor: int | None, held: int) -> None:
-    """The network has spoken since, wholly or in part; and the answer stays what it was."""
+@pytest.mark.parametrize("new_total_minor", [400, 1_000])
+def test_a_void_leaves_a_hold_that_was_reversed_in_part(bench: Bench, new_total_minor: int) -> None:
+    """The network has spoken since, and counts on the rest; the answer stays what it was."""
     asked = request(1_000)
     bench.do(asked)
     command = void(bench, asked)
     bench.do(reversal(asked, new_total_minor=new_total_minor))
     assert bench.do(command).records == ()
-    assert bench.money == (10_000, held, 10_000 - held)
+    assert bench.money == (10_000, new_total_minor, 10_000 - new_total_minor)
     assert bench.answer(asked) == ("approved", "00")
+
+
+def test_a_void_after_a_reversal_releases_nothing_and_declines_the_repeat(bench: Bench) -> None:
+    """Nobody heard the approval and its hold is gone: a late repeat must not hear it either."""
+    asked = request(1_000)
+    bench.do(asked)
+    command = void(bench, asked)
+    bench.do(reversal(asked))
+    (voided,) = bench.do(command).records
+    assert (voided.hold_id, voided.released_minor) == (command.hold_id, 0)
+    assert bench.money == (10_000, 0, 10_000)
+    assert bench.answer(asked) == ("answer_void", "68")
+    assert bench.do(command).records == ()
 
 
 def test_a_void_changes_no_answer_but_its_holds(bench: Bench) -> None:
