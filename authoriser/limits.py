@@ -86,6 +86,9 @@ SNAPSHOT_SLICE = 400
 """Kept answers, holds and accounts encoded between two awaits: 2 us each, so about a millisecond. An account whose
 customer pays all day has hundreds of kept answers; counting accounts alone stalled payments for 140 ms."""
 
+SNAPSHOT_PAUSE_S = 0.01
+"""Between two slices of a round: snapshots share the disk with the commits, and are in no hurry."""
+
 ADMIN_LINE_MAX_BYTES = 1_048_576
 """One JSON-RPC request. A thousand import rows are about 120 kB."""
 

@@ -13,11 +13,14 @@ import trio
 
 from authoriser.journal.group_commit import GroupCommit
 from authoriser.ledger.state import ShardState
-from authoriser.limits import SNAPSHOT_INTERVAL_S, SNAPSHOT_SLICE
+from authoriser.limits import SNAPSHOT_INTERVAL_S, SNAPSHOT_PAUSE_S, SNAPSHOT_SLICE
 from authoriser.recovery import COMMONS_ID
 from authoriser.snapshots.contract import Blob, SnapshotStore
 
 _encoder = msgspec.msgpack.Encoder()
+
+FINISH_MAX_S = 5.0
+"""For the last round of a process that ends: less than a drain may take."""
 
 
 class SnapshotWriter:
@@ -35,6 +38,7 @@ class SnapshotWriter:
         self._store = store
         self._on_failure = on_failure
         self._in_round = trio.Lock()
+        self._hurry = False
         self.checkpoint_record_no = 0
 
     async def run(self) -> None:
@@ -42,19 +46,21 @@ class SnapshotWriter:
         while True:
             await trio.sleep(SNAPSHOT_INTERVAL_S)
             try:
-                await self.round()
+                await self.round(pause_s=SNAPSHOT_PAUSE_S)
             except (OSError, sqlite3.Error) as error:
                 self._on_failure(error)
 
     async def finish(self) -> None:
-        """A last round, so that the next start has nothing to replay. Its failure costs that start some time."""
+        """A last round, in a hurry, so that the next start has little to replay. What it leaves costs that start."""
+        self._hurry = True
         try:
-            await self.round()
+            with trio.move_on_after(FINISH_MAX_S):
+                await self.round()
         except (OSError, sqlite3.Error) as error:
             self._on_failure(error)
 
-    async def round(self) -> None:
-        """Save everything touched so far, then move the checkpoint."""
+    async def round(self, pause_s: float = 0.0) -> None:
+        """Save everything touched so far, slice by slice with a pause between, then move the checkpoint."""
         async with self._in_round:
             state = self._state
             seq, record_no = self._commit.durable_seq, self._commit.durable_record_no
@@ -63,14 +69,14 @@ class SnapshotWriter:
                 return
             state.dirty = set()
             try:
-                await self._save(touched)
+                await self._save(touched, pause_s)
             except BaseException:
                 state.dirty |= touched
                 raise
             await self._store.move_checkpoint(seq)
             self.checkpoint_record_no = record_no
 
-    async def _save(self, touched: set[str]) -> None:
+    async def _save(self, touched: set[str], pause_s: float) -> None:
         blobs: list[Blob] = []
         weight = 0
         for aggregate_id in touched:
@@ -79,6 +85,7 @@ class SnapshotWriter:
             if weight >= SNAPSHOT_SLICE:
                 await self._hand_over(blobs)
                 blobs, weight = [], 0
+                await trio.sleep(0 if self._hurry else pause_s)
         if blobs:
             await self._hand_over(blobs)
 
