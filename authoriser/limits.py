@@ -90,13 +90,13 @@ SNAPSHOT_PAUSE_S = 0.01
 """Between two slices of a round: snapshots share the disk with the commits, and are in no hurry."""
 
 ADMIN_LINE_MAX_BYTES = 1_048_576
-"""One JSON-RPC request. A thousand import rows are about 120 kB."""
+"""One JSON-RPC line, without its end. A thousand import rows are some 150 kB; a peer that sends more is no client."""
 
 ADMIN_CONNECTIONS_MAX = 64
 """Operators and an app's backend. Beyond it a connection is closed at once."""
 
 IMPORT_ROWS_MAX = 1_000
-"""Rows in one `import.apply`, and so in one batch at most three records each."""
+"""Rows a call, of at most three records each: one batch of the journal stays below a few hundred kilobytes."""
 
 IMPORT_SLICE = 50
 """Rows decided between two looks at the network's lines."""

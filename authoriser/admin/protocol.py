@@ -13,10 +13,9 @@ import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from authoriser.admin.rpc import APPLICATION_ERROR, INVALID_PARAMS, METHOD_NOT_FOUND, RpcError
+from authoriser.limits import IMPORT_ROWS_MAX
 from authoriser.telemetry.scrub import holds_pan, mask_digit_runs
 
-IMPORT_ROWS_MAX: Final = 1000
-"""Rows a call: some 150 kB a line, and one batch of the journal stays below a few hundred kilobytes."""
 AMOUNT_LIMIT_MINOR: Final = 10**12
 """DE4 has twelve digits; no amount of ours is longer."""
 PAN_LENGTH_MIN: Final = 12

@@ -10,8 +10,7 @@ from typing import Any
 
 import msgspec
 
-LINE_LENGTH_MAX_BYTES = 1 << 20
-"""A chunk of 1000 import rows takes some 150 kB; a peer that sends more without a line's end is no client of ours."""
+from authoriser.limits import ADMIN_LINE_MAX_BYTES
 
 PARSE_ERROR = -32700
 INVALID_REQUEST = -32600
@@ -41,7 +40,7 @@ class RpcError(Exception):
 
 
 class LineTooLongError(Exception):
-    """A line went over LINE_LENGTH_MAX_BYTES; where the next one starts is not known any more."""
+    """A line went over ADMIN_LINE_MAX_BYTES; where the next one starts is not known any more."""
 
 
 class Request(msgspec.Struct, frozen=True):
@@ -136,7 +135,7 @@ def encode_error(error: RpcError, request_id: Id | None = None) -> bytes:
 class LineReader:
     """Cuts one connection's bytes into lines without their ends; blank lines are skipped."""
 
-    def __init__(self, line_length_max_bytes: int = LINE_LENGTH_MAX_BYTES) -> None:
+    def __init__(self, line_length_max_bytes: int = ADMIN_LINE_MAX_BYTES) -> None:
         self._most = line_length_max_bytes
         self._rest = bytearray()
 
@@ -160,8 +159,8 @@ class LineReader:
 
 def _line(message: Mapping[str, Any]) -> bytes:
     line = _encoder.encode(message)
-    if len(line) > LINE_LENGTH_MAX_BYTES:
-        raise LineTooLongError(f"a line of {len(line)} bytes; at most {LINE_LENGTH_MAX_BYTES} can be sent")
+    if len(line) > ADMIN_LINE_MAX_BYTES:
+        raise LineTooLongError(f"a line of {len(line)} bytes; at most {ADMIN_LINE_MAX_BYTES} can be sent")
     return line + b"\n"
 
 

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from authoriser.admin.client import AdminClient
-from authoriser.admin.protocol import IMPORT_ROWS_MAX, ImportRow
+from authoriser.admin.protocol import ImportRow
 from authoriser.cli.errors import BAD_INPUT, CommandError
 from authoriser.cli.import_file import ImportFile, LineProblem, read_import_file
 from authoriser.cli.options import (
@@ -28,6 +28,7 @@ from authoriser.cli.options import (
     words,
 )
 from authoriser.cli.show import print_json, print_line
+from authoriser.limits import IMPORT_ROWS_MAX
 from authoriser.telemetry.scrub import mask_digit_runs
 
 PROBLEMS_SHOWN_MAX = 20

@@ -9,7 +9,6 @@ from typing import Final, NamedTuple
 from isowire.errors import DecodeError
 from isowire.moments import parse_expiry, parse_local_1993, resolve_local, resolve_transmission
 
-_VERSIONS: Final = {"0": "1987", "1": "1993", "2": "2003"}
 _CLASSES: Final = {
     "1": "authorisation",
     "2": "financial",
@@ -67,11 +66,6 @@ def mti_in_words(mti: str) -> str:
         return "of no kind that the standard knows"
     tail = {"acquirer": "", "acquirer, repeat": ", repeat"}.get(origin, f", from {origin}")
     return f"{kind} {function}{tail}"
-
-
-def mti_version(mti: str) -> str:
-    """The edition of the standard that an MTI's first digit names."""
-    return _VERSIONS.get(mti[:1], "")
 
 
 @cache

@@ -20,7 +20,6 @@ from authoriser.admin.protocol import (
     make_params,
 )
 from authoriser.admin.rpc import (
-    LINE_LENGTH_MAX_BYTES,
     LineReader,
     LineTooLongError,
     Request,
@@ -31,6 +30,7 @@ from authoriser.admin.rpc import (
     encode_request,
     encode_result,
 )
+from authoriser.limits import ADMIN_LINE_MAX_BYTES
 
 PAN = "4000000000000002"
 ROW = {"line": 2, "pan": PAN, "expiry": "2912", "account": "a", "currency": "EUR", "credit_minor": 0}
@@ -121,7 +121,7 @@ def test_a_line_may_be_as_long_as_the_limit_and_no_longer() -> None:
 def test_an_answer_over_the_limit_is_not_sent() -> None:
     """Better an error here than a client that loses its place."""
     with pytest.raises(LineTooLongError):
-        encode_result(1, "x" * LINE_LENGTH_MAX_BYTES)
+        encode_result(1, "x" * ADMIN_LINE_MAX_BYTES)
 
 
 def test_an_unknown_method() -> None:
