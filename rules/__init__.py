@@ -5,8 +5,38 @@ ledger: each rule is a function of `Facts` alone, one rule a file. Imports nothi
 be read, tested and replayed with nothing else at hand.
 """
 
-from rules.evaluate import ORDER, evaluate
-from rules.facts import Facts
-from rules.reason import CardState, Reason, Transaction
+from rules.facts import (
+    NO_CHECKS,
+    NO_USAGE,
+    Checks,
+    Controls,
+    Counted,
+    Facts,
+    Limit,
+    Spend,
+    Usage,
+)
+from rules.policy import PolicyError, RuleSet, Step, default_rules, read_policy
+from rules.reason import CardState, Check, Entry, Reason, Transaction
 
-__all__ = ["ORDER", "CardState", "Facts", "Reason", "Transaction", "evaluate"]
+__all__ = [
+    "NO_CHECKS",
+    "NO_USAGE",
+    "CardState",
+    "Check",
+    "Checks",
+    "Controls",
+    "Counted",
+    "Entry",
+    "Facts",
+    "Limit",
+    "PolicyError",
+    "Reason",
+    "RuleSet",
+    "Spend",
+    "Step",
+    "Transaction",
+    "Usage",
+    "default_rules",
+    "read_policy",
+]

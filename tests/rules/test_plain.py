@@ -1,0 +1,54 @@
+"""The short way past six rules says what they would say."""
+
+from itertools import combinations
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+from rules_bench import GOOD
+
+from rules import CardState, Check, Checks, Transaction, default_rules
+from rules.order import ORDER
+from rules.plain import COVERED, OF, plain
+
+JUDGES = [
+    judge
+    for rule in ORDER
+    if rule.name in COVERED and (judge := rule.make(default_rules().programme, True)) is not None
+]
+
+CHANGES: list[dict[str, Any]] = [
+    {},
+    *({"card_state": state} for state in CardState),
+    {"available_minor": GOOD.amount_minor},
+    {"available_minor": GOOD.amount_minor - 1},
+    {"amount_minor": 0},
+    {"amount_minor": -1},
+    {"currency": "840"},
+    {"expiry_matches": False},
+    {"now_ms": GOOD.card_expires_ms},
+    {"now_ms": GOOD.card_expires_ms - 1},
+    {"closes_ms": GOOD.now_ms},
+    *({"checks": Checks(**{proof: found})} for proof in ("pin", "cvv", "arqc") for found in Check),
+]
+
+
+def test_the_six_are_rules() -> None:
+    """Every name is a rule's, and each of them can be made."""
+    assert {rule.name for rule in ORDER} >= COVERED
+    assert len(JUDGES) == len(COVERED)
+
+
+@pytest.mark.parametrize("transaction", sorted(OF))
+def test_yes_means_that_none_of_them_declines(transaction: Transaction) -> None:
+    """Each change that matters to one of the rules, and any two of them together."""
+    for one, other in combinations(CHANGES, 2):
+        facts = replace(GOOD, transaction=transaction, **{**one, **other})
+        declined = any(judge(facts) is not None for judge in JUDGES)
+        assert not (plain(facts) and declined), (one, other)
+
+
+def test_yes_to_what_is_plain() -> None:
+    """A good payment takes the short way, with its last cent and with a right PIN; a replaced card does not."""
+    assert plain(replace(GOOD, amount_minor=GOOD.available_minor, checks=Checks(pin=Check.PASSED)))
+    assert not plain(replace(GOOD, closes_ms=GOOD.now_ms + 1))
