@@ -55,6 +55,9 @@ REQUEST_KEY_LIFETIME_MS = 86_400_000
 REVERSAL_KEY_LIFETIME_MS = HOLD_LIFETIME_MS + 3 * 86_400_000
 """A hold's life plus three days of the network's store-and-forward."""
 
+PAYMENT_LIFETIME_MS = 30 * 86_400_000
+"""How long a payment is remembered after its hold's end: a presentment may come that late, and find what it is of."""
+
 TOMBSTONE_LIFETIME_MS = 3_600_000
 """How long a reversal that came first declines its original."""
 
@@ -103,3 +106,28 @@ IMPORT_SLICE = 50
 
 EVENTS_PAGE = 200
 """Batches read in one short transaction by `events` and `verify`: a long one would hold the log from checkpointing."""
+
+POLICY_TEXT_MAX = 262_144
+"""Characters of a policy's TOML: some hundred rules are a tenth of it, and each load is a record."""
+
+CONTROLS_LIST_MAX = 200
+"""Entries in one list of a card's controls: a card's aggregate is loaded and saved whole."""
+
+OVERLAP_MAX_DAYS = 366
+"""How long a replaced card may stay good beside its successor."""
+
+PROPOSAL_LIFETIME_MS = 7 * 86_400_000
+"""How long a change waits for a second person before it is forgotten."""
+
+PROPOSALS_MAX = 1_000
+"""Changes that wait for a second person. Beyond it none is taken: somebody should look at those that are there."""
+
+CLEARING_ROWS_MAX = 500
+"""Rows a call, of some 500 bytes on the line and two records each."""
+
+CLEARING_SLICE = 25
+"""Rows of a clearing file decided between two looks at the network's lines: each looks for its payment, so it costs
+more than an import's."""
+
+HISTORY_PAGE_MAX = 500
+"""Entries of an account's history in one answer."""

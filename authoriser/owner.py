@@ -29,10 +29,13 @@ from authoriser.ledger.commands import (
 from authoriser.ledger.decide import decide
 from authoriser.ledger.outcome import Outcome
 from authoriser.ledger.records import (
+    Cleared,
     Decided,
     EpochEnded,
     EpochStarted,
+    ExceptionSettled,
     HoldExpired,
+    HoldReleased,
     HoldVoided,
     Record,
     Reversed,
@@ -45,6 +48,10 @@ from authoriser.snapshots.writer import SnapshotWriter
 
 ANSWER_UNKNOWN_MARGIN_MS = 1_000
 """Added to the longest deadline when looking for holds whose answers the crash may have swallowed."""
+
+
+MOVING = (Decided, Reversed, HoldVoided, HoldExpired, Cleared, HoldReleased, ExceptionSettled)
+"""Records that change what payments hold."""
 
 
 class Observers(Struct):
@@ -84,9 +91,10 @@ class ShardOwner:
         self.exception_counts: dict[str, int] = {}
         self._after_commit: list[Callable[[], None]] = []
         self._expiries = [
-            (hold.expires_ms, account.account_id, hold.hold_id)
+            (payment.expires_ms, account.account_id, payment.hold_id)
             for account in state.accounts.values()
-            for hold in account.holds.values()
+            for payment in account.payments.values()
+            if payment.held_minor
         ]
         heapq.heapify(self._expiries)
         self.open_holds = len(self._expiries)
@@ -130,15 +138,24 @@ class ShardOwner:
         for record in records:
             apply(self.state, record)
             if isinstance(record, Decided):
-                hold = record.hold
-                if hold is not None:
-                    self.open_holds += 1
-                    heapq.heappush(self._expiries, (hold.expires_ms, record.account_id, hold.hold_id))
-            elif isinstance(record, Reversed):
-                self.open_holds -= bool(record.hold_id and not record.remaining_minor)
-            elif isinstance(record, HoldVoided | HoldExpired):
-                self.open_holds -= bool(record.released_minor)
+                self._watch_expiry(record)
+            if isinstance(record, MOVING):
+                for moved in record.moved:
+                    # An expiry that comes late may be the payment's end as well: then it is forgotten by now.
+                    payment = self.state.accounts[record.account_id].payments.get(moved.hold_id)
+                    held_minor = payment.held_minor if payment is not None else 0
+                    self.open_holds += bool(held_minor) - bool(held_minor - moved.held_minor)
         self.commit.submit(records)
+
+    def _watch_expiry(self, record: Decided) -> None:
+        """A new hold, or one whose end moved, is due then. An entry that comes too early finds nothing to do."""
+        placed = record.hold
+        if placed is not None and placed.amount_minor:
+            self.open_holds += 1
+            heapq.heappush(self._expiries, (placed.expires_ms, record.account_id, placed.hold_id))
+        for moved in record.moved:
+            if moved.expires_ms:
+                heapq.heappush(self._expiries, (moved.expires_ms, record.account_id, moved.hold_id))
 
     def after_commit(self, callback: Callable[[], None]) -> None:
         """Call `callback` after the waiters of every batch: lines flush what became ready."""
@@ -184,9 +201,9 @@ class ShardOwner:
         since_ms = last_ms - deadline_ms - ANSWER_UNKNOWN_MARGIN_MS
         any_policy = next(iter(self._policies.values()))
         for account in state.accounts.values():
-            for hold in list(account.holds.values()):
-                if hold.placed_ms >= since_ms:
-                    self.execute(MarkAnswerUnknown(account.account_id, hold.hold_id), any_policy)
+            for payment in list(account.payments.values()):
+                if payment.placed_ms >= since_ms and not payment.ended:
+                    self.execute(MarkAnswerUnknown(account.account_id, payment.hold_id), any_policy)
 
     async def _expire_holds(self) -> None:
         while True:

@@ -20,9 +20,9 @@ def state_hash(state: ShardState) -> str:
     digest.update(_encoder.encode(state.commons))
     for account_id in sorted(state.accounts):
         account = state.accounts[account_id]
-        # Ordered encoding sorts keys of text only, so the holds go by their number beside the account.
-        digest.update(_encoder.encode(msgspec.structs.replace(account, holds={})))
-        digest.update(_encoder.encode(sorted(account.holds.items())))
+        # Ordered encoding sorts keys of text only, so the payments go by their number beside the account.
+        digest.update(_encoder.encode(msgspec.structs.replace(account, payments={})))
+        digest.update(_encoder.encode(sorted(account.payments.items())))
     return digest.hexdigest()
 
 
@@ -49,13 +49,17 @@ def problems(state: ShardState) -> list[str]:
 def _account_problems(state: ShardState, account: Account) -> list[str]:
     name = account.account_id
     found = []
-    held = sum(hold.amount_minor for hold in account.holds.values())
+    held = sum(payment.held_minor for payment in account.payments.values())
     if held != account.held_minor:
         found.append(f"account {name}: holds sum to {held}, its total says {account.held_minor}")
-    if account.held_minor and account.available_minor < 0:
-        found.append(f"account {name}: approvals took available funds to {account.available_minor}")
-    if any(hold.amount_minor <= 0 for hold in account.holds.values()):
-        found.append(f"account {name}: a hold of nothing")
+    for payment in account.payments.values():
+        amounts = (payment.held_minor, payment.authorised_minor, payment.captured_minor, payment.online_minor)
+        if min(amounts) < 0 or payment.online_minor > payment.captured_minor:
+            found.append(f"account {name}: payment {payment.hold_id} has amounts that can't be: {amounts}")
+        if payment.held_minor and payment.ended:
+            found.append(
+                f"account {name}: payment {payment.hold_id} is {payment.ended} and holds all the same"
+            )
     if account.version > state.record_no:
         found.append(
             f"account {name}: it knows record {account.version}, the journal ends at {state.record_no}"

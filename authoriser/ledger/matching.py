@@ -1,70 +1,298 @@
-"""Which original a reversal means. Stated precedence, and nothing is guessed.
+"""Which payment a message means. Stated precedence, and nothing is guessed.
 
-Same card and network always. Then DE90 as far as it is filled (a zero-filled part is absent), if it names a
-STAN; where that finds nothing, RRN + STAN + DE32. One candidate is the original; several are ambiguous, and
-money is not moved on a guess.
+Same network and same card always; a card and what it replaced are one. Then one way after the other, in the order that
+the link's policy names: the first way that finds anything decides, and if it finds several, the message is ambiguous
+and moves nothing. Reversals and advices look among the messages that were answered, completions and clearing among
+payments.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from msgspec import Struct
 
-from authoriser.ledger.commands import OriginalReference, ReversalRequest
+from authoriser.ledger.commands import NO_REFERENCE, OriginalReference, ReversalRequest
+from authoriser.ledger.common import DAY_MS, utc_mmdd
 from authoriser.ledger.records import Particulars, Tombstone
-from authoriser.ledger.state import Account, KeptAnswer
+from authoriser.ledger.state import Account, KeptAnswer, Payment
 
-ORIGINAL_MTIS = frozenset({"0100", "0200"})
+ORIGINAL_MTIS = frozenset({"0100", "0120", "0200", "0220"})
+GONE = frozenset({"reversed", "voided", "superseded", "released"})
+"""Ends of a payment after which a reversal has nothing to do: its hold is gone and its limits are given back. Only what
+a message posted may still have to be unposted."""
+FUEL_DISPENSER = "5542"
+"""ISO 18245: automated fuel dispensers, whose completion names a new STAN and replaces the hold."""
 
 
 class Match(Struct, frozen=True):
-    """`key` is the original's key, "" where there is none; `candidates` counts what fitted."""
+    """`key` is the original's key, "" where there is none; `by` is the way that found it.
 
-    key: str
-    kept: KeptAnswer | None
-    candidates: int
+    `candidates` are the payments (0: a message without one) of everything that fitted, more than one where it is
+    ambiguous.
+    """
+
+    key: str = ""
+    kept: KeptAnswer | None = None
+    by: str = ""
+    candidates: tuple[int, ...] = ()
 
 
-def find_original(account: Account, card_id: str, request: ReversalRequest) -> Match:
-    """The original of `request` among the answers that `account` keeps for this card."""
-    originals = list(_originals(account, card_id, request.particulars.network))
-    if request.original.stan:
-        found = [pair for pair in originals if _reference_fits(request.original, pair[1].particulars)]
+class Found(Struct, frozen=True):
+    """The payment that a completion or clearing means; None with `candidates` where several fit."""
+
+    payment: Payment | None = None
+    by: str = ""
+    candidates: tuple[int, ...] = ()
+
+
+# ---- among messages
+
+
+Messages = list[tuple[str, KeptAnswer]]
+
+
+def find_original(
+    account: Account,
+    cards: frozenset[str],
+    said: Particulars,
+    named: OriginalReference,
+    order: tuple[str, ...],
+) -> Match:
+    """The original that a reversal or advice means, among the answers that `account` keeps for these cards."""
+    originals = list(_originals(account, cards, said.network))
+    for way in order:
+        found = _MESSAGE_WAYS[way](account, originals, said, named)
         if found:
-            return _match(found)
-    return _match([pair for pair in originals if _retrieval_fits(request, pair[1].particulars)])
+            return _match(account, originals, found, way)
+    return Match()
 
 
-def _match(found: list[tuple[str, KeptAnswer]]) -> Match:
-    if len(found) == 1:
-        key, kept = found[0]
-        return Match(key, kept, 1)
-    return Match("", None, len(found))
+def _match(account: Account, originals: Messages, found: Messages, way: str) -> Match:
+    """One message, or several that are one transaction, or of one payment; else it is ambiguous.
+
+    A request and the stand-in's advice of it share their numbers, and either may be the one that holds something: where
+    we declined or our answer went void, the advice's payment is what the network means by the request.
+    """
+    roots = {kept.sibling or key for key, kept in found}
+    payments = {kept.hold_id for _key, kept in found}
+    if len(roots) > 1 and (len(payments) > 1 or 0 in payments):
+        return Match("", None, way, tuple(kept.hold_id for _key, kept in found))
+    together = found
+    if len(roots) == 1:
+        (root,) = roots
+        together = found + [pair for pair in originals if pair[1].sibling == root and pair not in found]
+    key, kept = max(together, key=lambda pair: _open(account, *pair))
+    return Match(key, kept, way, (kept.hold_id,))
 
 
-def _originals(account: Account, card_id: str, network: str) -> Iterator[tuple[str, KeptAnswer]]:
+def _open(account: Account, key: str, kept: KeptAnswer) -> tuple[bool, bool, bool]:
+    """How much a message's payment may be meant: one that has something open, one that was not undone, its first."""
+    payment = account.payments.get(kept.hold_id)
+    if payment is None:
+        return False, False, False
+    something = bool(payment.held_minor or payment.online_minor)
+    return something, payment.ended not in GONE, payment.key == key
+
+
+def _originals(account: Account, cards: frozenset[str], network: str) -> Iterator[tuple[str, KeptAnswer]]:
     for key, kept in account.kept.items():
         said = kept.particulars
-        if kept.card_id == card_id and said.network == network and said.mti in ORIGINAL_MTIS:
+        if kept.card_id in cards and said.network == network and said.mti in ORIGINAL_MTIS:
             yield key, kept
 
 
-def _retrieval_fits(request: ReversalRequest, original: Particulars) -> bool:
-    said = request.particulars
-    return bool(
-        said.rrn
-        and said.rrn == original.rrn
-        and said.stan == original.stan
-        and said.acquirer == original.acquirer
-    )
+def _by_reference(
+    _account: Account, originals: Messages, _said: Particulars, named: OriginalReference
+) -> Messages:
+    if not named.stan:
+        return []
+    return [pair for pair in originals if reference_fits(named, pair[1].particulars)]
 
 
-def _reference_fits(named: OriginalReference | Tombstone, original: Particulars) -> bool:
+def _by_retrieval(
+    _account: Account, originals: Messages, said: Particulars, _named: OriginalReference
+) -> Messages:
+    if not said.rrn:
+        return []
+    own = (said.rrn, said.stan, said.acquirer)
+    return [pair for pair in originals if _retrieval(pair[1].particulars) == own]
+
+
+def _retrieval(said: Particulars) -> tuple[str, str, str]:
+    return said.rrn, said.stan, said.acquirer
+
+
+def _by_network_id(
+    account: Account, originals: Messages, said: Particulars, _named: OriginalReference
+) -> Messages:
+    """All messages of a payment bear its id: the payment's first message stands for them."""
+    if not said.network_id:
+        return []
+    found = [pair for pair in originals if pair[1].particulars.network_id == said.network_id]
+    payments = {kept.hold_id for _key, kept in found if kept.hold_id}
+    if not payments:
+        return found
+    firsts = [
+        (payment.key, account.kept[payment.key])
+        for number in sorted(payments)
+        if (payment := account.payments.get(number)) is not None and payment.key in account.kept
+    ]
+    return firsts or found
+
+
+_MESSAGE_WAYS: dict[str, Callable[[Account, Messages, Particulars, OriginalReference], Messages]] = {
+    "reference": _by_reference,
+    "retrieval": _by_retrieval,
+    "network_id": _by_network_id,
+}
+"""`reference` is DE90, a zero-filled part of it absent; `retrieval` is RRN, STAN and DE32; `network_id` the network's
+own."""
+
+
+def reference_fits(named: OriginalReference, original: Particulars) -> bool:
+    """Whether DE90, as far as it is filled, names this message."""
     return bool(
         named.stan == original.stan
-        and (not named.mti or named.mti == original.mti)
+        and named.mti in {"", original.mti, _ASKED.get(original.mti)}
         and (not named.transmission or named.transmission == original.transmission)
         and (not named.acquirer or named.acquirer == original.acquirer)
     )
+
+
+# ---- among payments
+
+
+def remembered(account: Account, hold_id: int, now_ms: int) -> Payment | None:
+    """A payment by its number, unless its time is over: whether a record has come by to drop it must not matter."""
+    payment = account.payments.get(hold_id)
+    if payment is None or (payment.forget_ms <= now_ms and not payment.held_minor):
+        return None
+    return payment
+
+
+def payments_of(
+    account: Account, cards: frozenset[str], network: str, kind: str, now_ms: int
+) -> list[Payment]:
+    """The payments of a kind that these cards made over a network and that are not outlived, oldest first."""
+    return [
+        payment
+        for payment in account.payments.values()
+        if payment.card_id in cards
+        and payment.particulars.network == network
+        and payment.kind == kind
+        and (payment.forget_ms > now_ms or payment.held_minor)
+    ]
+
+
+def find_payment(
+    payments: list[Payment], said: Particulars, amount_minor: int, order: tuple[str, ...]
+) -> Found:
+    """The payment that a completion or a clearing's row means. `amount_minor` is its own, the fee with it."""
+    for way in order:
+        found = _PAYMENT_WAYS[way](payments, said, amount_minor)
+        if found:
+            meant = [payment for payment in found if payment.ended not in GONE] or found[-1:]
+            candidates = tuple(payment.hold_id for payment in meant)
+            return Found(meant[0] if len(meant) == 1 else None, way, candidates)
+    return Found()
+
+
+def _payments_by_network_id(payments: list[Payment], said: Particulars, _amount: int) -> list[Payment]:
+    if not said.network_id:
+        return []
+    found = [payment for payment in payments if payment.particulars.network_id == said.network_id]
+    if len(found) > 1 and said.approval_code:
+        return [payment for payment in found if said.approval_code in payment.approval_codes] or found
+    return found
+
+
+def _payments_by_code(payments: list[Payment], said: Particulars, _amount: int) -> list[Payment]:
+    code = said.approval_code
+    if not code:
+        return []
+    return [
+        payment
+        for payment in payments
+        if code in payment.approval_codes and payment.particulars.acquirer == said.acquirer
+    ]
+
+
+def _payments_alike(payments: list[Payment], said: Particulars, amount_minor: int) -> list[Payment]:
+    if not said.merchant_id:
+        return []
+    return [
+        payment
+        for payment in payments
+        if (
+            payment.online_minor == amount_minor
+            if payment.ended == "captured"
+            else not payment.ended and payment.authorised_minor - payment.captured_minor == amount_minor
+        )
+        and payment.particulars.merchant_id == said.merchant_id
+        and said.transmission[:4] in near_dates(payment.placed_ms)
+    ]
+
+
+def near_dates(placed_ms: int) -> tuple[str, str, str]:
+    """The UTC date of a payment and its neighbours, MMDD: a shop's own date may be either."""
+    return utc_mmdd(placed_ms - DAY_MS), utc_mmdd(placed_ms), utc_mmdd(placed_ms + DAY_MS)
+
+
+_PAYMENT_WAYS: dict[str, Callable[[list[Payment], Particulars, int], list[Payment]]] = {
+    "network_id": _payments_by_network_id,
+    "approval_code": _payments_by_code,
+    "unique": _payments_alike,
+}
+"""`approval_code` is DE38 and DE32; `unique` is what is still to be captured, the shop (DE42) and the date."""
+
+PAYMENT_WAYS = tuple(_PAYMENT_WAYS)
+MESSAGE_WAYS = tuple(_MESSAGE_WAYS)
+
+
+def find_grown(
+    account: Account, cards: frozenset[str], said: Particulars, named: OriginalReference, now_ms: int
+) -> tuple[Payment | None, str]:
+    """The live payment that an increment adds to: by the network's id, by DE90, by RRN and DE32."""
+    live = [payment for payment in payments_of(account, cards, said.network, "", now_ms) if not payment.ended]
+    if said.network_id:
+        found = [payment for payment in live if payment.particulars.network_id == said.network_id]
+        if len(found) == 1:
+            return found[0], "network_id"
+    if named is not NO_REFERENCE and named.stan:
+        found = [payment for payment in live if reference_fits(named, payment.particulars)]
+        if len(found) == 1:
+            return found[0], "reference"
+    if said.rrn:
+        found = [
+            payment
+            for payment in live
+            if payment.particulars.rrn == said.rrn and payment.particulars.acquirer == said.acquirer
+        ]
+        if len(found) == 1:
+            return found[0], "retrieval"
+    return None, ""
+
+
+def find_fuelled(
+    account: Account, cards: frozenset[str], said: Particulars, now_ms: int
+) -> tuple[Payment | None, str]:
+    """The hold that a fuel dispenser's advice replaces: DE38 and DE32, else RRN and DE32. Fuel only."""
+    if said.mcc != FUEL_DISPENSER:
+        return None, ""
+    live = [
+        payment
+        for payment in payments_of(account, cards, said.network, "", now_ms)
+        if not payment.ended and payment.particulars.acquirer == said.acquirer
+    ]
+    found = [
+        payment for payment in live if said.approval_code and said.approval_code in payment.approval_codes
+    ]
+    if len(found) == 1:
+        return found[0], "approval_code"
+    found = [payment for payment in live if said.rrn and payment.particulars.rrn == said.rrn]
+    return (found[0], "retrieval") if len(found) == 1 else (None, "")
+
+
+# ---- reversals that come first
 
 
 def tombstone_for(request: ReversalRequest, card_id: str, forget_ms: int) -> Tombstone | None:
@@ -89,13 +317,20 @@ def tombstone_for(request: ReversalRequest, card_id: str, forget_ms: int) -> Tom
     return None
 
 
-def buried(account: Account, card_id: str, said: Particulars, now_ms: int) -> bool:
-    """Whether a tombstone declines this request: its reversal came first."""
+_ASKED = {"0120": "0100", "0220": "0200"}
+"""What an advice stands for: its original's reversal may have named the request that never came to us."""
+
+
+def buried(account: Account, cards: frozenset[str], said: Particulars, now_ms: int) -> bool:
+    """Whether a tombstone declines this request, or empties this advice: its reversal came first."""
     return any(
-        stone.card_id == card_id
+        stone.card_id in cards
         and stone.network == said.network
         and stone.forget_ms > now_ms
-        and _reference_fits(stone, said)
-        and (not stone.rrn or stone.rrn == said.rrn)
+        and stone.stan == said.stan
+        and stone.mti in {"", said.mti, _ASKED.get(said.mti)}
+        and stone.transmission in {"", said.transmission}
+        and stone.acquirer in {"", said.acquirer}
+        and stone.rrn in {"", said.rrn}
         for stone in account.tombstones
     )

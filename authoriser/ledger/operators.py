@@ -1,17 +1,20 @@
 """What operators change: accounts, cards, their states and their funds. One function a command, for `decide`.
 
-Each raises CommandRefused for what cannot be made. A retry under the same key finds the change and makes no record.
+What came with the whole life of a payment (controls, replacements, holds, policies, second persons) is in
+`operator_changes.py`. Each raises CommandRefused for what cannot be made. A retry under the same key finds the change
+and makes no record.
 """
 
 from authoriser.ledger import commands as c
 from authoriser.ledger import records as r
 from authoriser.ledger.outcome import Outcome
-from authoriser.ledger.state import Account, Card, ShardState
+from authoriser.ledger.state import Account, Card, ChangeKept, ShardState
 from rules import CardState
 
 
-def _made_before(account: Account, audit: r.Audit) -> bool:
-    kept = account.changes.get(audit.key)
+def made_before(changes: dict[str, ChangeKept], audit: r.Audit) -> bool:
+    """Whether this very change was made under its key. Raises CommandRefused where the key was another change's."""
+    kept = changes.get(audit.key)
     if kept is None:
         return False
     if kept.what != audit.what:
@@ -19,17 +22,24 @@ def _made_before(account: Account, audit: r.Audit) -> bool:
     return True
 
 
-def _account(state: ShardState, account_id: str) -> Account:
+def account_named(state: ShardState, account_id: str) -> Account:
     account = state.accounts.get(account_id)
     if account is None:
         raise c.CommandRefused("not_found", f"there is no account {account_id!r}")
     return account
 
 
+def card_named(state: ShardState, card_id: str) -> tuple[Account, Card]:
+    account = state.cards.get(card_id)
+    if account is None:
+        raise c.CommandRefused("not_found", f"there is no card {card_id!r}")
+    return account, account.cards[card_id]
+
+
 def open_account(state: ShardState, command: c.OpenAccount, now_ms: int, _policy: c.Policy) -> Outcome:
     account = state.accounts.get(command.account_id)
     if account is not None:
-        if _made_before(account, command.audit):
+        if made_before(account.changes, command.audit):
             return Outcome(account_id=account.account_id, changed=True)
         raise c.CommandRefused("conflict", f"the account {command.account_id!r} is open already")
     return Outcome(records=(_opened(command, now_ms),), account_id=command.account_id, changed=True)
@@ -47,13 +57,17 @@ def _opened(command: c.OpenAccount, now_ms: int) -> r.AccountOpened:
 
 
 def issue_card(state: ShardState, command: c.IssueCard, now_ms: int, _policy: c.Policy) -> Outcome:
-    account = _account(state, command.account_id)
-    if _made_before(account, command.audit):
+    account = account_named(state, command.account_id)
+    if made_before(account.changes, command.audit):
         return Outcome(account_id=account.account_id, changed=True)
-    if command.token in state.tokens:
-        other = state.tokens[command.token].card_id
-        raise c.CommandRefused("conflict", f"a card with this number exists already ({other})")
+    refuse_issued(state, command.token)
     return Outcome(records=(_issued(command, now_ms),), account_id=account.account_id, changed=True)
+
+
+def refuse_issued(state: ShardState, token: bytes) -> None:
+    if token in state.tokens:
+        other = state.tokens[token].card_id
+        raise c.CommandRefused("conflict", f"a card with this number exists already ({other})")
 
 
 def _issued(command: c.IssueCard, now_ms: int) -> r.CardIssued:
@@ -73,8 +87,8 @@ def _issued(command: c.IssueCard, now_ms: int) -> r.CardIssued:
 
 
 def credit_account(state: ShardState, command: c.CreditAccount, now_ms: int, _policy: c.Policy) -> Outcome:
-    account = _account(state, command.account_id)
-    if _made_before(account, command.audit):
+    account = account_named(state, command.account_id)
+    if made_before(account.changes, command.audit):
         return Outcome(account_id=account.account_id, changed=True)
     posted = _funded(account.account_id, account.currency, command.amount_minor, command.audit, now_ms)
     return Outcome(records=(posted,), account_id=account.account_id, changed=True)
@@ -91,34 +105,46 @@ def _funded(account_id: str, currency: str, amount_minor: int, audit: r.Audit, n
     )
 
 
+_IN_USE = frozenset({CardState.INACTIVE, CardState.ACTIVE, CardState.FROZEN})
 _CHANGES: dict[CardState, frozenset[CardState]] = {
     CardState.FROZEN: frozenset({CardState.ACTIVE}),
     CardState.ACTIVE: frozenset({CardState.FROZEN}),
-    CardState.BLOCKED: frozenset({CardState.ACTIVE, CardState.INACTIVE, CardState.FROZEN}),
+    CardState.BLOCKED: _IN_USE,
+    CardState.LOST: _IN_USE | {CardState.BLOCKED},
+    CardState.STOLEN: _IN_USE | {CardState.BLOCKED},
+    CardState.CLOSED: _IN_USE | {CardState.BLOCKED},
 }
-"""From which states an operator's change may come. What is lost, stolen, closed or blocked stays so, and an
-inactive card cannot be frozen: lifting that freeze would activate it."""
+"""From which states an operator's change may come. What is lost, stolen or closed stays so: a found card is replaced. A
+blocked one can only go on to these. An inactive card cannot be frozen: lifting that freeze would activate it."""
+_ACTIVATION = frozenset({CardState.INACTIVE})
 
 
 def change_card(state: ShardState, command: c.ChangeCardState, now_ms: int, _policy: c.Policy) -> Outcome:
-    account = state.cards.get(command.card_id)
-    if account is None:
-        raise c.CommandRefused("not_found", f"there is no card {command.card_id!r}")
-    card = account.cards[command.card_id]
-    if _made_before(account, command.audit):
+    """Freeze, unfreeze, activate, block, close a card, or call it lost or stolen."""
+    account, card = card_named(state, command.card_id)
+    if made_before(account.changes, command.audit):
         if card.state is not command.after:
             text = f"that was done under this key, and undone since: the card is {card.state.value} now"
             raise c.CommandRefused("conflict", text)
         return Outcome(account_id=account.account_id, changed=True)
     if card.state is command.after:
         return Outcome(account_id=account.account_id)
-    if card.state not in _CHANGES.get(command.after, ()):
+    may_come_from = _ACTIVATION if command.activating else _CHANGES.get(command.after, frozenset())
+    if card.state not in may_come_from:
         text = f"the card {card.card_id} is {card.state.value} and cannot become {command.after.value}"
-        raise c.CommandRefused("conflict", text)
+        raise c.CommandRefused("conflict", text + _advice(card.state, command))
     changed = r.CardStateChanged(
         now_ms, account.account_id, card.card_id, card.state, command.after, command.audit
     )
     return Outcome(records=(changed,), account_id=account.account_id, changed=True)
+
+
+def _advice(before: CardState, command: c.ChangeCardState) -> str:
+    if command.activating and before is CardState.FROZEN:
+        return " by activation; unfreeze it"
+    if command.after is CardState.ACTIVE and before is CardState.INACTIVE:
+        return " by unfreezing; activate it"
+    return ""
 
 
 def import_row(state: ShardState, command: c.ImportRow, now_ms: int, _policy: c.Policy) -> Outcome:

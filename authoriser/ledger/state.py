@@ -9,8 +9,8 @@ every kept answer of every account in the middle of a payment.
 
 from msgspec import Struct, field
 
-from authoriser.ledger.records import Particulars, Tombstone
-from rules import CardState, Reason
+from authoriser.ledger.records import AmountGiven, Particulars, Tombstone
+from rules import CardState, Controls, Counted, Reason, RuleSet, Spend, Usage, default_rules, read_policy
 
 NEVER_MS = 1 << 62
 """Later than any record: nothing is waiting to be forgotten."""
@@ -19,7 +19,10 @@ NEVER_MS = 1 << 62
 class Card(Struct, array_like=True, gc=False):
     """`token` is the PAN's HMAC. `expires_ms` is the first instant at which the card is no longer good.
 
-    `funded_minor` is what its import credited with it; a later import of the same card must say the same.
+    `funded_minor` is what its import credited with it; a later import of the same card must say the same. `family` is
+    the id of the first card of a row of replacements, "" for a card that replaced none; `closes_ms` is when a
+    replaced card ends, 0 for never. `usage` is what was spent by class and `recent` the latest approvals, both
+    None before the first payment.
     """
 
     card_id: str
@@ -30,29 +33,53 @@ class Card(Struct, array_like=True, gc=False):
     expires_ms: int
     state: CardState
     funded_minor: int = 0
+    family: str = ""
+    closes_ms: int = 0
+    controls: Controls | None = None
+    usage: dict[str, Usage] | None = None
+    recent: list[Spend] | None = None
+    contactless_count: int = 0
+    contactless_minor: int = 0
 
 
-class Hold(Struct, array_like=True, gc=False):
-    """Funds set aside for an approval. `amount_minor` shrinks by partial reversals, `placed_minor` does not.
+class Payment(Struct, array_like=True, gc=False):
+    """One card payment through its life: what was approved, what is still held of it, what was posted.
 
-    `spoken_of`: the network has sent a reversal for it, so it knows of the approval, however its answer fared.
+    `hold_id` is the number of the record that began it. `held_minor` above zero is an open hold. It is kept until
+    `forget_ms`, long after its hold is gone: a clearing or reversal may still come. `online_minor` was posted by a
+    message (0200, 0220), so that a clearing file only confirms it. `transaction_minor` is the approved total in the
+    shop's currency, where that is another. `approval_codes` are all DE38 given for it. `ended` is "" while it lives.
+    `spoken_no` is the number of the last record by which the network spoke of it (a reversal, an advice, a capture): it
+    knows of what was approved before, however the answers fared.
     """
 
     hold_id: int
     card_id: str
     key: str
-    amount_minor: int
-    placed_minor: int
+    held_minor: int
+    authorised_minor: int
+    captured_minor: int
     placed_ms: int
     expires_ms: int
-    approval_code: str
+    forget_ms: int
+    approval_codes: tuple[str, ...]
     particulars: Particulars
+    kind: str = ""
+    online_minor: int = 0
+    fee_minor: int = 0
+    transaction_minor: int = 0
+    ended: str = ""
+    counted: Counted | None = None
     answer_unknown: bool = False
-    spoken_of: bool = False
+    spoken_no: int = 0
 
 
 class KeptAnswer(Struct, array_like=True, gc=False):
-    """A key's answer, for as long as a repeat may come. `hold_id` is 0 where the answer held nothing."""
+    """A key's answer, for as long as a repeat may come. `hold_id` is its payment's, 0 where there is none.
+
+    `approved_minor` is what this message alone added to that payment, `replied_minor` the reply's DE4 where it differs,
+    `number` its record's. `sibling` is the key of the request that an advice stands for.
+    """
 
     card_id: str
     particulars: Particulars
@@ -61,6 +88,33 @@ class KeptAnswer(Struct, array_like=True, gc=False):
     approval_code: str
     hold_id: int
     forget_ms: int
+    approved_minor: int = 0
+    replied_minor: int | None = None
+    amounts: tuple[AmountGiven, ...] = ()
+    fee_minor: int = 0
+    counted: Counted | None = None
+    number: int = 0
+    sibling: str = ""
+
+
+class ClearedKept(Struct, array_like=True, gc=False):
+    """What became of a row of a clearing file, for the file's second run."""
+
+    kind: str
+    outcome: str
+    amount_minor: int
+    fee_minor: int
+    difference_minor: int
+    settlement: str
+    matched_by: str
+    forget_ms: int
+
+
+class ClearingFile(Struct, array_like=True, gc=False):
+    """A clearing file whose every row is posted."""
+
+    at_ms: int
+    rows: int
 
 
 class ChangeKept(Struct, array_like=True, gc=False):
@@ -82,16 +136,22 @@ class Account(Struct, array_like=True):
     balance_minor: int = 0
     held_minor: int = 0
     cards: dict[str, Card] = field(default_factory=dict)
-    holds: dict[int, Hold] = field(default_factory=dict)
+    payments: dict[int, Payment] = field(default_factory=dict)
     kept: dict[str, KeptAnswer] = field(default_factory=dict)
     tombstones: list[Tombstone] = field(default_factory=list)
     changes: dict[str, ChangeKept] = field(default_factory=dict)
+    cleared: dict[str, ClearedKept] = field(default_factory=dict)
     next_forget_ms: int = NEVER_MS
 
     @property
     def available_minor(self) -> int:
         """What can still be spent: balance plus credit line less holds, in minor units."""
         return self.balance_minor + self.credit_line_minor - self.held_minor
+
+    @property
+    def holds(self) -> dict[int, Payment]:
+        """The open holds, by their numbers."""
+        return {number: payment for number, payment in self.payments.items() if payment.held_minor}
 
 
 class ExceptionEntry(Struct, array_like=True, gc=False):
@@ -106,14 +166,31 @@ class ExceptionEntry(Struct, array_like=True, gc=False):
     detail: str
     card_last_four: str
     amount_minor: int
+    about: str = ""
+    on_account: str = ""
+    candidates: tuple[int, ...] = ()
+    new_total_minor: int | None = None
+
+
+class Proposal(Struct, array_like=True, gc=False):
+    """A change that waits for a second person. `uid` and `actor` are the first one's."""
+
+    at_ms: int
+    method: str
+    params: bytes
+    forget_ms: int
+    actor: str
+    uid: int
+    reason: str
 
 
 class Commons(Struct, array_like=True):
     """What belongs to the shard and to no account. `version` is the number of the last record that changed it.
 
-    `books` are the issuer's side of every posting, by name and currency (`funding:978`). `unknown_kept` are
-    the answers given for cards that nobody knows. `exceptions` holds the latest; every one stays in the
-    journal.
+    `policy_text` is the rules' TOML as last loaded, "" for the default one. `changes` are operators' changes that
+    belong to no account; `cleared` are rows of clearing files that do not either, `clearing_files` go by their
+    SHA-256. `books` are the issuer's side of every posting, by name and currency (`funding:978`). `unknown_kept` are
+    the answers given for cards that nobody knows. `exceptions` holds the latest; every one stays in the journal.
     """
 
     version: int = 0
@@ -124,6 +201,13 @@ class Commons(Struct, array_like=True):
     unknown_next_forget_ms: int = NEVER_MS
     exceptions: dict[str, ExceptionEntry] = field(default_factory=dict)
     exceptions_total: int = 0
+    policy_version: str = ""
+    policy_text: str = ""
+    proposals: dict[str, Proposal] = field(default_factory=dict)
+    changes: dict[str, ChangeKept] = field(default_factory=dict)
+    changes_next_forget_ms: int = NEVER_MS
+    cleared: dict[str, ClearedKept] = field(default_factory=dict)
+    clearing_files: dict[str, ClearingFile] = field(default_factory=dict)
 
 
 class ShardState:
@@ -135,6 +219,8 @@ class ShardState:
     """
 
     __slots__ = (
+        "_rules",
+        "_rules_text",
         "accounts",
         "cards",
         "cards_by_last_four",
@@ -156,6 +242,17 @@ class ShardState:
         self.tokens: dict[bytes, Card] = {}
         self.cards_by_last_four: dict[str, list[Card]] = {}
         self.dirty: set[str] = set()
+        self._rules: RuleSet | None = None
+        self._rules_text = ""
+
+    @property
+    def rules(self) -> RuleSet:
+        """The policy's rules, compiled when they are first asked for. Raises PolicyError for a text that is none."""
+        text = self.commons.policy_text
+        if self._rules is None or self._rules_text is not text:
+            self._rules = read_policy(text) if text else default_rules()
+            self._rules_text = text
+        return self._rules
 
     def load(self, account: Account) -> None:
         """Take in one account from its snapshot, with its cards' index entries."""

@@ -1,4 +1,4 @@
-"""Makes the helper modules beside this file importable as `ledger_bench`, `ledger_model` and `ledger_machine`.
+"""Makes the helper modules beside this file importable as `ledger_bench`, `ledger_model` and so on.
 
 Tests are collected with --import-mode=importlib, which puts no test directory on the import path.
 """
@@ -23,8 +23,11 @@ def _load(name: str) -> None:
 
 
 _load("bench")
+for part in ("base", "rules", "messages", "advices", "reversals", "clearing", "operators"):
+    _load(f"model_{part}")
 _load("model")
 _load("machine")
+_load("network")
 
 from ledger_bench import Bench  # noqa: E402 - importable from here on
 

@@ -4,17 +4,19 @@ Owns the disk, the batches, the snapshot rounds and the restarts. Which messages
 machine's rules in `test_machine.py`.
 """
 
+from collections import defaultdict
 from typing import Any
 
 import msgspec
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 from ledger_bench import DAY_MS, HOUR_MS
-from ledger_model import Expected, Model
+from ledger_model import Expected, Model, Said
 
 from authoriser.journal.batch import VERSION, Batch, encode_batch
 from authoriser.ledger import commands as c
 from authoriser.ledger import records as r
+from authoriser.ledger import state as s
 from authoriser.ledger.apply import apply
 from authoriser.ledger.decide import decide
 from authoriser.ledger.digest import problems, state_hash
@@ -49,6 +51,56 @@ class Disk:
             replayer.feed(seq, self.batches[seq - 1])
         replayer.finish()
         return replayer
+
+
+def heard(said: c.Reply | s.KeptAnswer) -> Said:
+    """A reply, or what is kept of it, as the model says it."""
+    amounts = tuple((given.account, given.kind, given.currency, given.amount_minor) for given in said.amounts)
+    return Said(said.reason.value, said.response_code, said.approval_code, said.replied_minor, amounts)
+
+
+def agree(ledger: Any, model: Any, about: object = "", place: str = "") -> None:
+    """Raises AssertionError with the first place where the two differ: a whole account is too much to read."""
+    if ledger == model:
+        return
+    if isinstance(ledger, dict) and isinstance(model, dict):
+        for name in [*ledger, *(name for name in model if name not in ledger)]:
+            agree(ledger.get(name, "nothing"), model.get(name, "nothing"), about, f"{place} {name}")
+    raise AssertionError(f"{place}: the ledger has {ledger}, the model {model} {about}")
+
+
+def cleared(record: r.Cleared) -> tuple[str, int, int]:
+    return record.outcome, record.difference_minor, record.hold_id
+
+
+def card_seen(card: s.Card) -> dict[str, Any]:
+    usage = card.usage or {}
+    return {
+        "state": card.state.value,
+        "used": {
+            (name, window): tuple(getattr(used, window + figure) for figure in ("", "_minor", "_count"))
+            for name, used in usage.items()
+            for window in ("day", "week", "month")
+        },
+        "recent": [(spend.at_ms, spend.number, spend.amount_minor) for spend in card.recent or ()],
+        "tapped": (card.contactless_count, card.contactless_minor),
+    }
+
+
+def payment_seen(payment: s.Payment) -> dict[str, Any]:
+    return {
+        "held": payment.held_minor,
+        "authorised": payment.authorised_minor,
+        "captured": payment.captured_minor,
+        "online": payment.online_minor,
+        "fee": payment.fee_minor,
+        "ended": payment.ended,
+        "kind": payment.kind,
+        "unknown": payment.answer_unknown,
+        "expires": payment.expires_ms,
+        "forget": payment.forget_ms,
+        "codes": payment.approval_codes,
+    }
 
 
 class LedgerUnderTest(RuleBasedStateMachine):
@@ -87,16 +139,28 @@ class LedgerUnderTest(RuleBasedStateMachine):
             return
         said = outcome.reply
         got = Expected(
-            reply=None if said is None else (said.reason.value, said.response_code, said.approval_code),
+            reply=None if said is None else heard(said),
             records=len(outcome.records),
             repeated=outcome.repeated,
             refused=outcome.refused,
             changed=outcome.changed,
+            cleared=next(
+                (cleared(record) for record in outcome.records if isinstance(record, r.Cleared)), None
+            ),
         )
-        assert got == expected
-        if outcome.key:
+        agree(got._asdict(), expected._asdict(), command)
+        if outcome.key and said is not None:
             self.check_repeat(outcome.key, said, outcome.records)
+        before = {name: account.available_minor for name, account in self.state.accounts.items()}
         self.apply(outcome.records)
+        if isinstance(command, c.AuthorisationRequest) and outcome.records:
+            self.check_funds(outcome.account_id, before)
+
+    def check_funds(self, account_id: str, before: dict[str, int]) -> None:
+        """P4: what is answered to a request takes nothing that is not there. Facts may have taken more before."""
+        if account_id:
+            available = self.state.accounts[account_id].available_minor
+            assert available >= min(0, before[account_id])
 
     def outcome(self, command: c.Command) -> Outcome | str:
         """What `decide` says; of a refusal its kind."""
@@ -131,11 +195,20 @@ class LedgerUnderTest(RuleBasedStateMachine):
             c.IssueCard: model.issue,
             c.CreditAccount: model.credit,
             c.ChangeCardState: model.change_card,
+            c.Advice: model.advise,
+            c.ClearRow: model.clear,
+            c.ReplaceCard: model.replace,
+            c.ReleaseHold: model.release,
+            c.AdjustBalance: model.adjust,
+            c.SettleException: model.settle,
+            c.LoadPolicy: model.load_policy,
             c.ImportRow: model.import_row,
             r.EpochStarted: model.epoch,
             r.EpochEnded: model.epoch,
         }
-        return foreseen[type(command)](command, now_ms)
+        expected: Expected = foreseen[type(command)](command, now_ms)
+        model.forget()
+        return expected
 
     def name(self, prefix: str) -> str:
         self.names += 1
@@ -300,8 +373,6 @@ class LedgerUnderTest(RuleBasedStateMachine):
         self.accounts_agree()
         self.commons_agree()
         assert problems(self.state) == []
-        # P4. Nothing but an approval takes from what is available here.
-        assert all(account.available_minor >= 0 for account in self.state.accounts.values())
 
     def accounts_agree(self) -> None:
         seen = {
@@ -309,25 +380,30 @@ class LedgerUnderTest(RuleBasedStateMachine):
                 "balance": account.balance_minor,
                 "held": account.held_minor,
                 "available": account.available_minor,
-                "cards": {card.card_id: card.state.value for card in account.cards.values()},
-                "holds": {
-                    hold.hold_id: (hold.amount_minor, hold.answer_unknown) for hold in account.holds.values()
-                },
+                "cards": {card.card_id: card_seen(card) for card in account.cards.values()},
+                "payments": {number: payment_seen(p) for number, p in account.payments.items()},
                 "tombstones": [(stone.card_id, stone.forget_ms) for stone in account.tombstones],
-                "answers": {
-                    key: (kept.reason.value, kept.response_code, kept.approval_code)
-                    for key, kept in account.kept.items()
-                },
+                "answers": {key: (heard(kept), kept.forget_ms) for key, kept in account.kept.items()},
+                "cleared": set(account.cleared),
             }
             for account in self.state.accounts.values()
         }
-        assert seen == self.model.seen()
+        agree(seen, self.model.seen())
         assert self.state.record_no == self.model.record_no
 
     def commons_agree(self) -> None:
         commons = self.state.commons
-        expected = {f"funding:{currency}": minor for currency, minor in self.model.funding.items()}
-        assert commons.books == expected
-        assert list(commons.exceptions) == list(self.model.exceptions)
+        books = {name: minor for name, minor in commons.books.items() if minor}
+        agree(books, {name: minor for name, minor in self.model.books.items() if minor})
+        sums: dict[str, int] = defaultdict(int)
+        for name, minor in self.model.books.items():
+            sums[name.rpartition(":")[2]] += minor
+        for account in self.model.accounts.values():
+            sums[account["currency"]] += account["balance"]
+        assert not any(sums.values())
+        assert commons.policy_text == self.model.policy_text
+        assert set(commons.cleared) == set(self.model.cleared[""])
+        kinds = {name: entry.kind for name, entry in commons.exceptions.items()}
+        agree(kinds, {name: entry["kind"] for name, entry in self.model.exceptions.items()})
         assert commons.exceptions_total == self.model.noted
         assert set(commons.unknown_kept) == set(self.model.kept[""])

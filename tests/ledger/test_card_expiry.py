@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from authoriser.admin.methods import expires_ms
+from authoriser.admin.base import expires_ms
 
 
 @pytest.mark.parametrize(

@@ -17,56 +17,38 @@ from hypothesis.stateful import (
 )
 from ledger_bench import (
     DAY_MS,
-    EUR,
     HOUR_MS,
     POLICY,
     START_MS,
-    USD,
+    adjust,
     card_change,
     credit,
     import_row,
     issue_card,
+    load_policy,
     open_account,
-    reference,
-    request,
-    reversal,
+    release_hold,
+    replace_card,
+    settle_exception,
 )
-from ledger_machine import LedgerUnderTest, pick
+from ledger_machine import pick
+from ledger_model import LIMITED, NO_POLICY, TIGHT
+from ledger_network import Network, amounts, any_cards, currencies, recent
 from msgspec.structs import replace
 
 from authoriser.ledger import commands as c
-from rules import CardState, Transaction
+from rules import CardState
 
-EXAMPLES = int(os.environ.get("LEDGER_EXAMPLES", "400"))
-MISTYPED = 50
+EXAMPLES = int(os.environ.get("LEDGER_EXAMPLES", "200"))
 STEPS = int(os.environ.get("LEDGER_STEPS", "80"))
 
 
-recent = st.integers(min_value=0, max_value=7)
-amounts = st.sampled_from([1, 10, 25, 40, 60, 100, 1_000])
-known_cards = st.integers(min_value=0, max_value=2)
-any_cards = st.integers(min_value=0, max_value=6)
 accounts = st.sampled_from(["acc-0", "acc-1", "acc-2"])
 operator_keys = st.sampled_from(["k0", "k1", "k2", "k3"])
 lifetimes_ms = st.sampled_from([HOUR_MS, 30 * DAY_MS])
-currencies = st.sampled_from([EUR, EUR, EUR, USD])
-parts_left_out = st.sampled_from([frozenset(), frozenset({"stan"})]) | st.frozensets(
-    st.sampled_from(["mti", "stan", "transmission", "acquirer"])
-)
-spoilt_parts = st.sampled_from(["", "", "", "stan", "transmission"])
-particulars_of_few = st.fixed_dictionaries(
-    {
-        "network": st.sampled_from(["net-a", "net-a", "net-b"]),
-        "stan": st.sampled_from(["000001", "000001", "000002"]),
-        "transmission": st.sampled_from(["0102030405", "0102030405", "0102030406"]),
-        "rrn": st.sampled_from(["", "RRN000000001"]),
-        "acquirer": st.sampled_from(["500", "500", ""]),
-    }
-)
-replacements = st.none() | st.sampled_from([0, 1, 10, 30, 2_000])
 
 
-class LedgerMachine(LedgerUnderTest):
+class LedgerMachine(Network):
     """What a network, operators and the process itself may bring."""
 
     @initialize(
@@ -78,7 +60,8 @@ class LedgerMachine(LedgerUnderTest):
         policy = replace(POLICY, kept_answers_max=kept_max, unknown_card_answers_max=unknown_max)
         self.set_up(policy, START_MS)
         self.names = 0
-        self.sent: list[c.AuthorisationRequest] = []
+        self.sent: list[c.AuthorisationRequest | c.Advice] = []
+        self.rows: list[c.ClearRow] = []
         self.reversals: list[c.ReversalRequest] = []
         self.late: list[c.AuthorisationRequest] = []
         self.imports: list[c.ImportRow] = []
@@ -89,151 +72,17 @@ class LedgerMachine(LedgerUnderTest):
         self.ask(credit(500, account="acc-0"))
         self.ask(credit(100, account="acc-1"))
 
-    # ---- the network
-
-    @rule(card=known_cards, several=st.lists(amounts, min_size=1, max_size=4), rrn=st.booleans())
-    def pay(self, card: int, several: list[int], rrn: bool) -> None:
-        """Payments that nobody has seen before."""
-        for amount in several:
-            stan = self.name("")
-            self.send(request(amount, card=card, stan=stan, rrn=f"RRN{stan}" if rrn else ""))
-
-    def send(self, command: c.AuthorisationRequest) -> None:
-        self.sent.append(command)
-        self.ask(command)
-
-    @rule(card=st.sampled_from([0, 0, 1, 2]), amount=amounts, said=particulars_of_few)
-    def pay_alike(self, card: int, amount: int, said: dict[str, str]) -> None:
-        """A payment out of few: its key, STAN or RRN may well be another's."""
-        self.send(request(amount, card=card, **said))
-
-    @rule(
-        card=any_cards,
-        amount=amounts | st.just(0),
-        currency=currencies,
-        transaction=st.sampled_from(Transaction),
-        expiry=st.sampled_from(["", "9912", "2001"]),
-        mti=st.sampled_from(["0100", "0100", "0200"]),
-        said=particulars_of_few,
-        luhn=st.sampled_from([True, True, True, False]),
-    )
-    def pay_strangely(
-        self,
-        card: int,
-        amount: int,
-        currency: str,
-        transaction: Transaction,
-        expiry: str,
-        mti: str,
-        said: dict[str, str],
-        luhn: bool,
-    ) -> None:
-        """A request with which anything may be wrong. A number that fails Luhn is no card's, so its key is its own."""
-        command = request(
-            amount,
-            card=card if luhn else MISTYPED,
-            transaction=transaction,
-            stated_expiry=expiry,
-            currency=currency,
-            mti=mti,
-            **said,
-        )
-        self.send(command if luhn else replace(command, token=None))
-
-    @precondition(lambda self: self.sent)
-    @rule(which=recent)
-    def repeat(self, which: int) -> None:
-        """An 0101, or the same key again."""
-        self.ask(self.sent[-1 - which % len(self.sent)])
-
-    @precondition(lambda self: self.sent)
-    @rule(which=recent, amount=amounts)
-    def repeat_changed(self, which: int, amount: int) -> None:
-        """The same key with an amount that may be another."""
-        command = self.sent[-1 - which % len(self.sent)]
-        self.ask(replace(command, particulars=replace(command.particulars, amount_minor=amount)))
-
-    @precondition(lambda self: self.sent)
-    @rule(
-        which=recent,
-        mti=st.sampled_from(["0400", "0420"]),
-        new_total=replacements,
-        left_out=parts_left_out,
-        own_numbers=st.booleans(),
-        spoilt=spoilt_parts,
-    )
-    def reverse(
-        self,
-        which: int,
-        mti: str,
-        new_total: int | None,
-        left_out: frozenset[str],
-        own_numbers: bool,
-        spoilt: str,
-    ) -> None:
-        """A reversal of something sent, named wholly, in part or wrongly, full or partial; perhaps the second."""
-        original = self.sent[-1 - which % len(self.sent)]
-        self.send_reversal(original, mti, new_total, left_out, own_numbers, spoilt)
-
-    def send_reversal(
-        self,
-        original: c.AuthorisationRequest,
-        mti: str,
-        new_total: int | None,
-        left_out: frozenset[str],
-        own_numbers: bool,
-        spoilt: str = "",
-    ) -> None:
-        said = original.particulars
-        numbers = {"stan": self.name("9")} if own_numbers else {"stan": said.stan, "rrn": said.rrn}
-        named = reference(original, zero_filled=left_out)
-        if spoilt and spoilt not in left_out:
-            named = replace(named, **{spoilt: "0102030477"[-len(getattr(named, spoilt)) :]})
-        command = reversal(original, new_total_minor=new_total, mti=mti, named=named, **numbers)
-        self.reversals.append(command)
-        self.ask(command)
-
-    @precondition(lambda self: self.reversals)
-    @rule(which=recent)
-    def repeat_reversal(self, which: int) -> None:
-        self.ask(self.reversals[-1 - which % len(self.reversals)])
-
-    @rule(
-        card=any_cards,
-        amount=amounts,
-        rrn=st.booleans(),
-        new_total=replacements,
-        left_out=parts_left_out,
-        own_numbers=st.booleans(),
-    )
-    def reverse_first(
-        self,
-        card: int,
-        amount: int,
-        rrn: bool,
-        new_total: int | None,
-        left_out: frozenset[str],
-        own_numbers: bool,
-    ) -> None:
-        """A reversal whose original is still on its way."""
-        stan = self.name("")
-        original = request(amount, card=card, stan=stan, rrn=f"RRN{stan}" if rrn else "")
-        self.late.append(original)
-        self.send_reversal(original, "0420", new_total, left_out, own_numbers)
-
-    @precondition(lambda self: self.late)
-    @rule(which=pick)
-    def original_arrives(self, which: int) -> None:
-        self.send(self.late.pop(which % len(self.late)))
-
     # ---- the process itself
 
-    @precondition(lambda self: self.model.holds)
-    @rule(which=pick)
+    @precondition(lambda self: self.sent)
+    @rule(which=recent)
     def void(self, which: int) -> None:
         """No byte of an approval's answer left in time."""
-        hold_id, hold = list(self.model.holds.items())[-1 - which % len(self.model.holds)]
-        self.ask(c.VoidAnswer(hold["account"], hold["key"], hold_id))
+        command = self.original(which)
+        place = self.model.place_of(command.token)[1]
+        kept = self.model.find_kept(place, command.key)
+        if kept is not None and kept["payment"] and isinstance(command, c.AuthorisationRequest):
+            self.ask(c.VoidAnswer(place, command.key, kept["payment"]))
 
     @precondition(lambda self: self.model.holds)
     @rule(which=pick, command=st.sampled_from([c.ExpireHold, c.MarkAnswerUnknown]))
@@ -296,6 +145,54 @@ class LedgerMachine(LedgerUnderTest):
         used = self.name("change-") if fresh else key
         command = card_change(after, card_id=ids[which % len(ids)], key=used, forget_ms=self.now_ms + DAY_MS)
         self.ask(command)
+
+    @precondition(lambda self: self.model.cards)
+    @rule(
+        which=pick,
+        new=st.integers(min_value=3, max_value=6),
+        closes_ms=st.sampled_from([0, HOUR_MS, 9 * DAY_MS]),
+    )
+    def replace(self, which: int, new: int, closes_ms: int) -> None:
+        """A card gets a new number; its old one is good for a while yet."""
+        old = list(self.model.cards)[which % len(self.model.cards)]
+        command = replace_card(
+            old,
+            card=new,
+            account=self.model.cards[old]["account"],
+            card_id=self.name("card-"),
+            closes_ms=self.now_ms + closes_ms,
+            key=self.name("replace-"),
+            forget_ms=self.now_ms + DAY_MS,
+        )
+        self.ask(command)
+
+    @rule(which=pick, account=accounts, key=operator_keys)
+    def release(self, which: int, account: str, key: str) -> None:
+        """An operator lets go of a hold; perhaps of one that is another account's, or nobody's."""
+        numbers = [*self.model.holds, 77]
+        number = numbers[-1 - which % len(numbers)]
+        if number in self.model.holds and which % 5:
+            account, key = self.model.holds[number]["account"], self.name("release-")
+        self.ask(release_hold(number, account=account, key=key, forget_ms=self.now_ms + DAY_MS))
+
+    @rule(account=accounts, amount=st.sampled_from([-100, -10, 10]), key=operator_keys)
+    def adjust(self, account: str, amount: int, key: str) -> None:
+        self.ask(adjust(amount, account=account, key=key, forget_ms=self.now_ms + DAY_MS))
+
+    @precondition(lambda self: self.model.exceptions)
+    @rule(which=pick, whose=pick)
+    def settle(self, which: int, whose: int) -> None:
+        """An operator says which payment an entry of the exception list meant, or dismisses it."""
+        names = list(self.model.exceptions)
+        name = names[-1 - which % len(names)]
+        numbers = [*self.model.exceptions[name].get("candidates", ()), 0]
+        number = numbers[whose % len(numbers)]
+        self.ask(settle_exception(name, number, key=self.name("settle-"), forget_ms=self.now_ms + DAY_MS))
+
+    @rule(text=st.sampled_from([LIMITED, TIGHT, TIGHT, NO_POLICY]), key=operator_keys)
+    def load_policy(self, text: str, key: str) -> None:
+        """What is decided from here on is decided by another policy."""
+        self.ask(load_policy(text, key=key, forget_ms=self.now_ms + DAY_MS))
 
     @rule(
         card=any_cards,

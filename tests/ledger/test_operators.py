@@ -131,13 +131,18 @@ CHANGES = {
     (CardState.ACTIVE, CardState.BLOCKED),
     (CardState.FROZEN, CardState.ACTIVE),
     (CardState.FROZEN, CardState.BLOCKED),
+    *(
+        (before, after)
+        for before in (CardState.INACTIVE, CardState.ACTIVE, CardState.FROZEN, CardState.BLOCKED)
+        for after in (CardState.LOST, CardState.STOLEN, CardState.CLOSED)
+    ),
 }
 
 
 @pytest.mark.parametrize("before", list(CardState))
 @pytest.mark.parametrize("after", list(CardState))
 def test_changes_of_a_card(make_bench: Callable[..., Bench], before: CardState, after: CardState) -> None:
-    """Freezing and unfreezing an active card, and blocking for good; all else is refused, in words."""
+    """Freezing and unfreezing, blocking, and what is for good: lost, stolen, closed. All else is refused, in words."""
     bench = make_bench().with_card(state=before)
     command = card_change(after, key="k")
     if before is after:
@@ -146,6 +151,8 @@ def test_changes_of_a_card(make_bench: Callable[..., Bench], before: CardState, 
         assert (bench.do(command).changed, bench.card.state) == (True, after)
     else:
         text = f"the card card-0 is {before.value} and cannot become {after.value}"
+        if (before, after) == (CardState.INACTIVE, CardState.ACTIVE):
+            text += " by unfreezing; activate it"
         assert refusal(bench, command) == ("conflict", text)
 
 

@@ -1,12 +1,14 @@
 """Authorisation requests: what each reason looks like from outside, and what an approval leaves behind."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from ledger_bench import (
     DAY_MS,
+    EUR,
     FAR_MS,
     NOBODY,
     START_MS,
@@ -22,10 +24,13 @@ from msgspec.structs import replace
 
 from authoriser.ledger.apply import apply
 from authoriser.ledger.commands import AuthorisationRequest, Reply
-from authoriser.ledger.decide import approval_code
+from authoriser.ledger.common import approval_code
 from authoriser.ledger.records import CardStateChanged, Decided, HoldPlaced
-from authoriser.ledger.state import Hold
-from rules import CardState, Reason, Transaction
+from authoriser.ledger.state import Payment
+from rules import CardState, Counted, Facts, Reason, Transaction, default_rules
+
+START_DAY = datetime.fromtimestamp(START_MS / 1000, UTC).toordinal()
+"""The account is in UTC."""
 
 
 def test_an_approval_holds_the_amount(bench: Bench) -> None:
@@ -51,8 +56,27 @@ def test_the_record_of_an_approval_has_its_full_effects(bench: Bench) -> None:
         reason=Reason.APPROVED,
         response_code="00",
         approval_code=code,
-        hold=HoldPlaced(hold_id=number, amount_minor=1_000, expires_ms=START_MS + 7 * DAY_MS),
+        hold=HoldPlaced(
+            hold_id=number,
+            amount_minor=1_000,
+            expires_ms=START_MS + 7 * DAY_MS,
+            forget_ms=START_MS + 37 * DAY_MS,
+        ),
         forget_ms=START_MS + 10 * DAY_MS,
+        approved_minor=1_000,
+        counted=Counted(START_DAY),
+        facts=Facts(
+            now_ms=START_MS,
+            local_day=START_DAY,
+            transaction=Transaction.PURCHASE,
+            amount_minor=1_000,
+            currency=EUR,
+            account_currency=EUR,
+            available_minor=10_000,
+            card_state=CardState.ACTIVE,
+            card_expires_ms=FAR_MS,
+        ),
+        policy=default_rules().version,
     )
     assert outcome.records == (expected,)
     assert outcome.reply == Reply(Reason.APPROVED, "00", code)
@@ -63,16 +87,19 @@ def test_the_hold_of_an_approval(bench: Bench) -> None:
     """The hold knows its card, its key, what it was placed for and when it ends."""
     asked = request(1_000)
     hold_id = bench.do(asked).hold_id
-    expected = Hold(
+    expected = Payment(
         hold_id=hold_id,
         card_id="card-0",
         key=asked.key,
-        amount_minor=1_000,
-        placed_minor=1_000,
+        held_minor=1_000,
+        authorised_minor=1_000,
+        captured_minor=0,
         placed_ms=START_MS,
         expires_ms=START_MS + 7 * DAY_MS,
-        approval_code=approval_code(hold_id),
+        forget_ms=START_MS + 37 * DAY_MS,
+        approval_codes=(approval_code(hold_id),),
         particulars=asked.particulars,
+        counted=Counted(START_DAY),
     )
     assert bench.account.holds == {hold_id: expected}
 
@@ -99,7 +126,10 @@ def test_a_decline_holds_nothing(bench: Bench) -> None:
         (request(1_000, card=NOBODY), ("unknown_card", "14")),
         (replace(request(1_000), token=None), ("unknown_card", "14")),
         (request(1_000, transaction=Transaction.CASH), ("approved", "00")),
-        (request(1_000, transaction=Transaction.CASHBACK), ("approved", "00")),
+        (replace(request(1_000, transaction=Transaction.CASHBACK), cashback_minor=400), ("approved", "00")),
+        (request(1_000, transaction=Transaction.CASHBACK), ("invalid_amount", "13")),
+        (request(1_000, transaction=Transaction.REFUND), ("approved", "00")),
+        (request(0, transaction=Transaction.INQUIRY), ("balance_given", "00")),
     ],
 )
 def test_reasons_of_the_request(bench: Bench, asked: AuthorisationRequest, expected: tuple[str, str]) -> None:

@@ -1,5 +1,7 @@
 """Reversals: which original they mean, what they release, and what they leave where no original has come."""
 
+from collections.abc import Callable
+
 import pytest
 from ledger_bench import (
     DAY_MS,
@@ -14,7 +16,7 @@ from ledger_bench import (
 
 from authoriser.ledger import commands as c
 from authoriser.ledger.commands import OriginalReference, Reply
-from authoriser.ledger.records import ExceptionNoted, Reversed
+from authoriser.ledger.records import ExceptionNoted, Moved, Reversed
 from rules import CardState, Reason, Transaction
 
 RRN = "RRN000000001"
@@ -51,6 +53,9 @@ def test_the_record_of_a_reversal_has_its_full_effects(bench: Bench) -> None:
         remaining_minor=300,
         tombstone=None,
         forget_ms=START_MS + 10 * DAY_MS,
+        moved=(Moved(hold_id, held_minor=-700, authorised_minor=-700, returned_minor=700),),
+        matched_by="reference",
+        named=("0100", "000001", "0102030405", "500"),
     )
     assert outcome.records == (expected,)
     assert outcome.reply == Reply(Reason.REVERSAL_DONE, "00")
@@ -226,7 +231,10 @@ def test_several_that_fit_are_ambiguous(bench: Bench) -> None:
     assert [type(record) for record in outcome.records] == [Reversed, ExceptionNoted]
     assert bench.account.held_minor == 3_000
     (entry,) = bench.state.commons.exceptions.values()
-    assert (entry.kind, entry.detail) == ("reversal_ambiguous", "2 originals fit; none was released")
+    assert (entry.kind, entry.detail) == (
+        "reversal_ambiguous",
+        "2 originals fit by reference; none was released",
+    )
     assert bench.account.tombstones == []
 
 
@@ -325,3 +333,13 @@ def test_a_forgotten_original_is_not_found(bench: Bench) -> None:
     bench.wait(DAY_MS)
     bench.do(request(stan="000002"))
     assert bench.answer(reversal(asked)) == ("no_original", "25")
+
+
+def test_a_network_may_have_an_order_of_its_own(make_bench: Callable[..., Bench]) -> None:
+    """What its dialect leaves out is not tried: without `reference`, DE90 names nothing."""
+    bench = make_bench(matching=("retrieval",)).with_card()
+    asked = request(1_000, rrn="632610000001")
+    bench.do(asked)
+    assert bench.answer(reversal(asked)) == ("no_original", "25")
+    by_retrieval = reversal(asked, stan=asked.particulars.stan, rrn="632610000001", transmission="0102030406")
+    assert bench.answer(by_retrieval) == ("reversal_done", "00")

@@ -1,0 +1,192 @@
+"""What every decision shares: approval codes, books, lifetimes, kept answers, entries of the exception list.
+
+Pure functions of their arguments. Knows no message type: each has a file of its own.
+"""
+
+import hashlib
+from datetime import UTC, date, datetime
+from functools import lru_cache
+from zoneinfo import ZoneInfo
+
+from authoriser.ledger import commands as c
+from authoriser.ledger import records as r
+from authoriser.ledger.outcome import Outcome
+from authoriser.ledger.state import Account, Card, KeptAnswer, ShardState
+from rules import Reason
+
+HOUR_MS = 3_600_000
+DAY_MS = 24 * HOUR_MS
+APPROVING = frozenset({Reason.APPROVED, Reason.APPROVED_PARTIALLY})
+"""Reasons of answers that begin a payment or add to one."""
+
+APPROVAL_CODE_DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+_DIGIT_PAIRS = tuple(one + two for one in APPROVAL_CODE_DIGITS for two in APPROVAL_CODE_DIGITS)
+
+
+def approval_code(record_no: int) -> str:
+    """DE38 from the record's number: six characters, base 36, unique until 2,176,782,336 records have passed."""
+    rest, low = divmod(record_no, 1_296)
+    high, middle = divmod(rest, 1_296)
+    return _DIGIT_PAIRS[high % 1_296] + _DIGIT_PAIRS[middle] + _DIGIT_PAIRS[low]
+
+
+# ---- time
+
+
+def on_the_hour(at_ms: int) -> int:
+    """Forgetting goes by whole hours, so that an account is swept at most once an hour."""
+    return -(-at_ms // HOUR_MS) * HOUR_MS
+
+
+_QUARTER_MS = 900_000
+"""Every offset of a time zone in use is a multiple of it, so a day begins with one."""
+
+
+def local_day(now_ms: int, time_zone: str) -> int:
+    """`date.toordinal` of `now_ms` in an IANA time zone."""
+    return _local_day(now_ms // _QUARTER_MS, time_zone)
+
+
+@lru_cache(maxsize=4096)
+def _local_day(quarter: int, time_zone: str) -> int:
+    return datetime.fromtimestamp(quarter * _QUARTER_MS / 1000, ZoneInfo(time_zone)).toordinal()
+
+
+@lru_cache(maxsize=16)
+def _utc_day(day: int) -> str:
+    return date.fromordinal(719_163 + day).strftime("%Y%m%d")
+
+
+def utc_mmdd(at_ms: int) -> str:
+    """The UTC date of a moment as networks write it, MMDD."""
+    return datetime.fromtimestamp(at_ms / 1000, UTC).strftime("%m%d")
+
+
+# ---- books
+
+
+def settlement_book(network: str, now_ms: int, currency: str) -> str:
+    """What is owed between us and a network for one day (UTC), in one currency."""
+    return f"settlement:{network}:{_utc_day(now_ms // DAY_MS)}:{currency}"
+
+
+def postings(
+    kind: str, amount_minor: int, fee_minor: int, book: str, currency: str, other: str = ""
+) -> tuple[r.Entry, ...]:
+    """The entries of an amount and its fee. Both are what the account gains: below zero it pays."""
+    entries: tuple[r.Entry, ...] = ()
+    if amount_minor:
+        entries = (r.Entry(kind, amount_minor, book, other),)
+    if fee_minor:
+        entries = (*entries, r.Entry("fee", fee_minor, f"fees:{currency}", other))
+    return entries
+
+
+# ---- cards
+
+
+def family(account: Account, card: Card) -> frozenset[str]:
+    """The card's id and those of the cards it replaced or was replaced by: one and the same to matching."""
+    if len(account.cards) == 1:
+        return frozenset((card.card_id,))
+    name = card.family or card.card_id
+    return frozenset(
+        other.card_id for other in account.cards.values() if (other.family or other.card_id) == name
+    )
+
+
+# ---- answers that were given
+
+
+def find_card(
+    state: ShardState, token: bytes | None, key: str
+) -> tuple[Account | None, Card | None, KeptAnswer | None]:
+    """The card of a message, its account, and the answer that was given under the message's key.
+
+    A key may have been answered before its card was ours.
+    """
+    card = state.tokens.get(token) if token is not None else None
+    kept = state.commons.unknown_kept.get(key)
+    if card is None:
+        return None, None, kept
+    account = state.cards[card.card_id]
+    return account, card, account.kept.get(key) or kept
+
+
+def kept_reply(kept: KeptAnswer, key: str, account_id: str) -> Outcome:
+    """The same answer again."""
+    reply = c.Reply(kept.reason, kept.response_code, kept.approval_code, kept.replied_minor, kept.amounts)
+    return Outcome(
+        reply=reply,
+        account_id=account_id,
+        key=key,
+        hold_id=kept.hold_id if kept.reason in APPROVING else 0,
+        repeated=True,
+    )
+
+
+def has_room(state: ShardState, account: Account | None, policy: c.Policy, now_ms: int, times: int) -> bool:
+    """Whether one more answer can be kept. Facts get `times` 2: they are owed an answer when requests no longer are."""
+    if account is None:
+        commons = state.commons
+        most = times * policy.unknown_card_answers_max
+        return not _full(commons.unknown_kept, most, commons.unknown_next_forget_ms, now_ms)
+    return not _full(account.kept, times * policy.kept_answers_max, account.next_forget_ms, now_ms)
+
+
+def _full(kept: dict[str, KeptAnswer], most: int, next_forget_ms: int, now_ms: int) -> bool:
+    """Whether one more answer would be one too many, once the record that brings it has dropped the outlived.
+
+    Counting the outlived as well would lock a full account for ever: only a record drops them.
+    """
+    if len(kept) < most:
+        return False
+    return now_ms < next_forget_ms or sum(answer.forget_ms > now_ms for answer in kept.values()) >= most
+
+
+def refused(policy: c.Policy) -> Outcome:
+    """Not admitted: nothing was decided."""
+    reason = Reason.NOT_ADMITTED
+    return Outcome(reply=c.Reply(reason, policy.response_codes[reason]), refused=True)
+
+
+def parts_named(original: c.OriginalReference) -> tuple[str, ...]:
+    """DE90 as records keep it; () where the message has none, or it names nothing."""
+    if original == c.NO_REFERENCE:
+        return ()
+    return original.mti, original.stan, original.transmission, original.acquirer
+
+
+# ---- the exception list
+
+
+def exception(
+    said: r.Particulars,
+    key: str,
+    last_four: str,
+    now_ms: int,
+    kind: str,
+    detail: str,
+    *,
+    account_id: str = "",
+    candidates: tuple[int, ...] = (),
+    new_total_minor: int | None = None,
+) -> r.ExceptionNoted:
+    """An entry about a message. `candidates` are the payments that it may have meant."""
+    return r.ExceptionNoted(
+        at_ms=now_ms,
+        # A hash, because the key holds a part of the card's token, and this id is shown.
+        exception_id=hashlib.sha256(f"{kind}:{key}".encode()).hexdigest()[:24],
+        kind=kind,
+        link=said.link,
+        network=said.network,
+        mti=said.mti,
+        field="",
+        detail=detail,
+        card_last_four=last_four,
+        amount_minor=said.amount_minor,
+        about=key,
+        on_account=account_id,
+        candidates=candidates,
+        new_total_minor=new_total_minor,
+    )

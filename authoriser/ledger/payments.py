@@ -1,0 +1,142 @@
+"""What records do to payments and to their cards' counters: the part of `apply` that is about one payment.
+
+Owns every change of a `Payment`. Amounts in records are differences, so each is checked here against what is there: a
+journal that contradicts itself must not be followed.
+"""
+
+from authoriser.ledger import records as r
+from authoriser.ledger.state import Account, Card, Payment
+from rules import Counted, Spend
+from rules import usage as limits_used
+
+COUNTS, BEGINS_AGAIN = 1, 2
+"""What an approval does to the contactless counters (`Counted.contactless`)."""
+
+
+def place(account: Account, record: r.Decided, placed: r.HoldPlaced) -> Payment:
+    """A payment begins: with a hold, or captured at once."""
+    said = record.particulars
+    codes = tuple(code for code in (record.approval_code, said.approval_code) if code)
+    authorised_minor = record.approved_minor or placed.amount_minor
+    payment = Payment(
+        hold_id=placed.hold_id,
+        card_id=record.card_id,
+        key=record.key,
+        held_minor=placed.amount_minor,
+        authorised_minor=authorised_minor,
+        captured_minor=placed.captured_minor,
+        placed_ms=record.at_ms,
+        expires_ms=placed.expires_ms,
+        forget_ms=placed.forget_ms or record.forget_ms,
+        approval_codes=codes,
+        particulars=said,
+        kind=placed.kind,
+        online_minor=placed.captured_minor,
+        fee_minor=placed.fee_minor,
+        transaction_minor=said.transaction_minor,
+        ended="captured" if placed.captured_minor else "",
+        counted=record.counted,
+    )
+    account.payments[placed.hold_id] = payment
+    account.held_minor += placed.amount_minor
+    account.next_forget_ms = min(account.next_forget_ms, payment.forget_ms)
+    return payment
+
+
+def move(account: Account, moved: r.Moved) -> None:
+    """Change a payment as a record says. Raises AssertionError or KeyError where the record contradicts it."""
+    payment = account.payments[moved.hold_id]
+    payment.held_minor += moved.held_minor
+    account.held_minor += moved.held_minor
+    payment.authorised_minor += moved.authorised_minor
+    payment.captured_minor += moved.captured_minor
+    payment.online_minor += moved.online_minor
+    payment.transaction_minor += moved.transaction_minor
+    payment.fee_minor += moved.fee_minor
+    amounts = (payment.held_minor, payment.authorised_minor, payment.captured_minor, payment.online_minor)
+    assert min(amounts) >= 0, "no amount of a payment is below zero"
+    if moved.expires_ms:
+        payment.expires_ms = moved.expires_ms
+    if moved.forget_ms:
+        payment.forget_ms = moved.forget_ms
+    if moved.approval_code:
+        payment.approval_codes = (*payment.approval_codes, moved.approval_code)
+    if moved.ended:
+        payment.ended = moved.ended
+    if moved.returned_minor or moved.returned_times:
+        _give_back(account, payment, moved)
+
+
+def speak(account: Account, hold_id: int, number: int) -> None:
+    """The network has spoken of the payment in record `number`: no void undoes what was approved before."""
+    payment = account.payments.get(hold_id)
+    if payment is not None:
+        payment.spoken_no = number
+
+
+def keep_first_answer(account: Account, hold_id: int, forget_ms: int) -> None:
+    """A payment that lives longer must still be found by its first message's key."""
+    kept = account.kept.get(account.payments[hold_id].key)
+    if kept is not None:
+        kept.forget_ms = max(kept.forget_ms, forget_ms)
+
+
+# ---- limits
+
+
+def count(account: Account, record: r.Decided, counted: Counted, hold_id: int, approved_minor: int) -> None:
+    """An approval counts for its card's limits. One that adds to a payment is no second payment."""
+    card = account.cards[record.card_id]
+    if card.usage is None or card.recent is None:
+        card.usage, card.recent = {}, []
+    times = 0 if record.hold is None else 1
+    limits_used.count(card.usage, counted, approved_minor, times)
+    spend = Spend(record.at_ms, hold_id, approved_minor, counted.classes)
+    limits_used.remember(card.recent, spend)
+    if counted.contactless == COUNTS:
+        card.contactless_count += times
+        card.contactless_minor += approved_minor
+    elif counted.contactless == BEGINS_AGAIN:
+        card.contactless_count = card.contactless_minor = 0
+
+
+def _give_back(account: Account, payment: Payment, moved: r.Moved) -> None:
+    """Undo what a payment counted for. With an amount below zero, count more of it: a stand-in approved more."""
+    amount_minor, times = moved.returned_minor, moved.returned_times
+    counted = moved.counted or payment.counted
+    card: Card | None = account.cards.get(payment.card_id)
+    if counted is None or card is None or card.usage is None or card.recent is None:
+        return
+    limits_used.count(card.usage, counted, -amount_minor, -times)
+    limits_used.forget(card.recent, payment.hold_id, amount_minor)
+    if counted.contactless == COUNTS:
+        card.contactless_count = max(0, card.contactless_count - times)
+        card.contactless_minor = max(0, card.contactless_minor - amount_minor)
+
+
+# ---- journals of version 0.1
+
+
+def moves_of_old(record: r.Record) -> tuple[r.Moved, ...]:
+    """The moves of a record that was written before records had any: they said only what was released."""
+    if isinstance(record, r.Reversed) and record.hold_id and record.released_minor:
+        over = not record.remaining_minor
+        return (
+            r.Moved(
+                record.hold_id,
+                held_minor=-record.released_minor,
+                authorised_minor=-record.released_minor,
+                ended="reversed" if over else "",
+            ),
+        )
+    if isinstance(record, r.HoldVoided | r.HoldExpired) and record.released_minor:
+        voided = isinstance(record, r.HoldVoided)
+        return (
+            r.Moved(
+                record.hold_id,
+                held_minor=-record.released_minor,
+                authorised_minor=-record.released_minor if voided else 0,
+                ended="voided" if voided else "expired",
+            ),
+        )
+    return ()

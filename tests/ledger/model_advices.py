@@ -1,0 +1,242 @@
+"""The model of facts: what a stand-in decided (0120), and completions and forced postings (0220)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ledger_model_base import DAY, SHARD, Expected, Kept, Payment, full_hour, say
+from ledger_model_messages import GONE, Messages, at, fee_of, settlement, total_of
+
+
+class Advices(Messages):
+    def advise(self, asked: Any, now: int) -> Expected:
+        said = asked.particulars
+        card, place = self.place_of(asked.token)
+        first = self.find_kept(place, asked.key)
+        if first is not None:
+            return Expected(reply=first["reply"], repeated=True)
+        if self.full(place, 2 * (self.kept_max if card else self.unknown_max), now):
+            return Expected(reply=say("not_admitted"), refused=True)
+        start = self.record_no
+        number = self.record(now, place)
+        known = card is not None and said.currency == self.accounts[place]["currency"]
+        kept: Kept = {}
+        fault = ""
+        completing = said.mti == "0220"
+        if not known and asked.approving:
+            fault = "for_unknown_card" if card is None else "wrong_currency"
+            if completing:
+                sign = 1 if asked.transaction.value == "refund" else -1
+                self.post(SHARD, sign * said.amount_minor, settlement(said.network, now, said.currency))
+                if fee_of(asked):
+                    self.post(SHARD, -fee_of(asked), f"fees:{said.currency}")
+            fault = f"{'posting' if completing else 'advice'}_{fault}"
+        elif known and asked.approving and self.buried(card, said, now, {said.mti, said.mti[:2] + "00"}):
+            pass  # taken back before it was told
+        elif known and asked.approving and asked.transaction.value == "unsupported":
+            fault = "advice_unsupported"
+        elif known and completing and asked.approving:
+            fault, kept = self.complete(card, asked, number, now)
+        elif known and not completing:
+            kept = self.stand_in(card, asked, number, now)
+        reply = say("advice_accepted")
+        forget = max(now + 10 * DAY, kept.pop("until", 0))
+        root = asked.sibling_key
+        self.keep(place, asked.key, said, card, reply, forget, **{"number": number, "root": root, **kept})
+        self.live_longer(place, self.kept[place][asked.key])
+        if fault:
+            self.note(fault, asked.key, now, candidates=kept.get("candidates", ()), account=place)
+        return Expected(reply=reply, records=self.record_no - start)
+
+    # ---- 0120
+
+    def stand_in(self, card: str, asked: Any, number: int, now: int) -> Kept:
+        said = asked.particulars
+        found, message = self.advised(card, asked, now)
+        grew = message if found is not None and message is not None and message["grew"] else None
+        if not asked.approving:
+            if found is None or found["ended"] or not found["held"] or found["said"].mti != "0100":
+                return {}
+            self.decline(found, grew)
+            return {"payment": found["number"], "until": found["expires"] + 3 * DAY}
+        if asked.transaction.value in {"inquiry", "verification"}:
+            return {}
+        total = total_of(asked)
+        expires = now + self.lifetime(said.mcc, asked.hold_lifetime_ms)
+        stands = found is not None and found["kind"] == "" and found["ended"] in {"", "captured"}
+        if stands and asked.transaction.value != "refund":
+            found["spoken"] = self.record_no
+            if said.approval_code and said.approval_code not in found["codes"]:
+                found["codes"].append(said.approval_code)
+            self.supersede(found, asked, total + (found["authorised"] - grew["added"] if grew else 0), grew)
+            found["expires"] = max(found["expires"], expires)
+            found["forget"] = max(found["forget"], full_hour(found["expires"] + 30 * DAY))
+            return {"payment": found["number"], "added": total, "until": found["expires"] + 3 * DAY}
+        p = self.born(card, asked, number, total, now, expires)
+        p["spoken"] = self.record_no
+        p["codes"] = [said.approval_code] if said.approval_code else []
+        if asked.transaction.value == "refund":
+            p["kind"] = "refund"
+        else:
+            p["held"] = total
+            self.count(p, card, asked, total, now)
+        return {"payment": number, "added": total, "until": expires + 3 * DAY}
+
+    def advised(self, card: str, asked: Any, now: int) -> tuple[Payment | None, Kept | None]:
+        """The payment that the stand-in means, and its message: by the request's own key, else as a reversal finds it,
+        the network's id first; a pump's advice by DE38 or RRN as well.
+        """
+        said, place = asked.particulars, self.cards[card]["account"]
+        message = self.kept[place].get(asked.sibling_key)
+        if message is None:
+            found = self.originals(place, card, asked, id_first=True)
+            message = found[0] if len(found) == 1 else None
+            if message is not None and asked.increment:
+                message = {**message, "added": 0, "grew": True, "shop": 0}  # it never came to us
+        p = self.remembered(message["payment"], now) if message is not None else None
+        if p is None and said.mcc == "5542" and asked.approving:
+            return self.fuelled(card, said, now), None
+        return p, message
+
+    def fuelled(self, card: str, said: Any, now: int) -> Payment | None:
+        live = [
+            p
+            for p in self.payments_of(card, said.network, now)
+            if p["kind"] == "" and not p["ended"] and p["said"].acquirer == said.acquirer
+        ]
+        ways = [
+            [p for p in live if said.approval_code and said.approval_code in p["codes"]],
+            [p for p in live if said.rrn and p["said"].rrn == said.rrn],
+        ]
+        return next((found[0] for found in ways if len(found) == 1), None)
+
+    def originals(self, place: str, card: str, asked: Any, *, id_first: bool = False) -> list[Kept]:
+        """The message that is meant: by DE90, else by its numbers, else by the network's id. Several: ambiguous."""
+        said, named = asked.particulars, asked.original
+        answers = self.answers_of(place, card, said.network)
+        own = (said.rrn, said.stan, said.acquirer)
+        exact = [kept for kept in answers if self.names(named, kept["said"])]
+        numbers = [
+            kept
+            for kept in answers
+            if said.rrn and (kept["said"].rrn, kept["said"].stan, kept["said"].acquirer) == own
+        ]
+        by_id = [kept for kept in answers if said.network_id and kept["said"].network_id == said.network_id]
+        ways = [exact, numbers]
+        ways.insert(0 if id_first else 2, self.firsts(place, by_id))
+        return next((self.one_a_payment(place, found) for found in ways if found), [])
+
+    def one_a_payment(self, place: str, found: list[Kept]) -> list[Kept]:
+        """Several messages of one payment are that payment. A request and the stand-in's advice of it are one
+        transaction, and whichever of them has something open is meant.
+        """
+        roots = {kept["root"] for kept in found}
+        numbers = {kept["payment"] for kept in found}
+        if len(roots) > 1 and (len(numbers) > 1 or numbers == {0}):
+            return found
+        together = found
+        if len(roots) == 1:
+            together = [kept for kept in self.kept[place].values() if kept["root"] in roots]
+            together = found + [kept for kept in together if kept not in found]
+        return sorted(together, key=self.meantness)[-1:]
+
+    def meantness(self, kept: Kept) -> tuple[bool, bool, bool]:
+        p = self.payments.get(kept["payment"])
+        if p is None:
+            return False, False, False
+        return bool(p["held"] or p["online"]), p["ended"] not in GONE, p["key"] == kept["key"]
+
+    def firsts(self, place: str, found: list[Kept]) -> list[Kept]:
+        """All messages of a payment bear its id: its first stands for them. What was declined is no payment."""
+        numbers = sorted({kept["payment"] for kept in found if kept["payment"] in self.payments})
+        keys = [self.payments[number]["key"] for number in numbers]
+        return [self.kept[place][key] for key in keys if key in self.kept[place]] or found
+
+    def supersede(self, p: Payment, asked: Any, total: int, grew: Kept | None) -> None:
+        """One hold with the stand-in's amount, whatever the funds; of an increment only its own part changes."""
+        total, before = max(total, p["captured"]), p["authorised"]
+        p["held"] = 0 if p["ended"] else total - p["captured"]
+        p["authorised"] = total
+        said = asked.particulars
+        if p["shop"] and before:
+            exact = said.transaction_minor and total == said.amount_minor
+            p["shop"] = said.transaction_minor if exact else p["shop"] * total // before
+        if grew is not None:
+            grew["added"] += total - before
+        if total < before:
+            self.give_back(p, before - total)
+        elif total > before:
+            self.count_more(p, total - before)
+
+    def decline(self, p: Payment, grew: Kept | None) -> None:
+        """Nobody will capture what a stand-in declined: our hold goes, of an increment its own part."""
+        less = min(p["held"], grew["added"]) if grew else p["held"]
+        p["held"] -= less
+        over = not p["held"]
+        nothing_left = over and not p["captured"]
+        self.give_back(p, less, times=1 if nothing_left else 0, part=grew["part"] if grew else 0)
+        if grew:
+            grew["added"] -= less
+            p["authorised"] -= less
+        else:
+            p["authorised"] = min(p["authorised"], p["captured"])
+        if over:
+            p["ended"] = "superseded" if nothing_left else "captured"
+
+    # ---- 0220
+
+    def complete(self, card: str, asked: Any, number: int, now: int) -> tuple[str, Kept]:
+        """The exception's kind, if there is one, and what is kept."""
+        said, place = asked.particulars, self.cards[card]["account"]
+        sibling = self.kept[place].get(asked.sibling_key)
+        if sibling is not None and sibling["reply"].reason == "approved":
+            p = self.remembered(sibling["payment"], now)
+            if p is not None and p["ended"] not in GONE:
+                p["spoken"] = self.record_no
+                return "", {"payment": p["number"], "until": p["expires"] + 3 * DAY}
+        refund = asked.transaction.value == "refund"
+        found = self.meant(card, asked, "refund" if refund else "", now)
+        total = total_of(asked)
+        expires = now + self.lifetime(said.mcc, asked.hold_lifetime_ms)
+        if len(found) == 1 and found[0]["ended"] not in GONE:
+            (p,) = found
+            fault = "completion_of_captured" if p["ended"] == "captured" else ""
+            p["spoken"] = self.record_no
+            self.post_online(p, asked, now, final=asked.final)
+            return fault, {
+                "payment": p["number"],
+                "posted": total,
+                "fee": fee_of(asked),
+                "until": p["expires"] + 3 * DAY,
+            }
+        p = self.born(card, asked, number, total, now, expires)
+        p["spoken"] = self.record_no
+        p["codes"] = [said.approval_code] if said.approval_code else []
+        p["kind"] = "refund" if refund else ""
+        self.post_online(p, asked, now, final=total > 0)
+        kept = {"payment": number, "posted": total, "fee": fee_of(asked), "until": expires + 3 * DAY}
+        if len(found) > 1:
+            return "completion_ambiguous", {**kept, "candidates": tuple(q["number"] for q in found)}
+        return "", kept
+
+    def meant(self, card: str, asked: Any, kind: str, now: int, *, alike: bool = True) -> list[Payment]:
+        """What a completion or presentment may be of: by the network's id, else DE38, else details that one has."""
+        said, total = asked.particulars, total_of(asked)
+        of = [p for p in self.payments_of(card, said.network, now) if p["kind"] == kind]
+        coded = [p for p in of if said.approval_code and said.approval_code in p["codes"]]
+        same_id = [p for p in of if said.network_id and p["said"].network_id == said.network_id]
+        if len(same_id) > 1:
+            same_id = [p for p in same_id if p in coded] or same_id
+        details = [
+            p
+            for p in of
+            if alike
+            and said.merchant_id == p["said"].merchant_id != ""
+            and (p["online"] if p["ended"] == "captured" else p["authorised"] - p["captured"]) == total
+            and p["ended"] in {"", "captured"}
+            and said.transmission[:4] in {f"{at(p['placed'] + days * DAY):%m%d}" for days in (-1, 0, 1)}
+        ]
+        for found in (same_id, [p for p in coded if p["said"].acquirer == said.acquirer], details):
+            if found:
+                return [p for p in found if p["ended"] not in GONE] or found[-1:]
+        return []
