@@ -1,5 +1,6 @@
 """Recovery: the same state from snapshots and tail as from the whole journal, or an error that says what and where."""
 
+import gc
 from collections.abc import Sequence
 
 import msgspec
@@ -291,3 +292,30 @@ def test_a_snapshot_that_cannot_be_read(name: str, called: str) -> None:
     assert failing(blobs, loaded) == (
         f"the snapshot of {called} can't be read; without snapshots.db everything is replayed"
     )
+
+
+def test_a_snapshot_that_got_lost_is_missed() -> None:
+    """Of an account that the tail does not touch nobody would ask: the checkpoint knows how many there were."""
+    blobs = journal().blobs
+    saved = snapshots_at(blobs, 4)
+    kept = [blob for name, blob in saved.items() if name != "acc-b"]
+    text = failing(blobs, Loaded(4, kept, len(saved)))
+    assert text == "1 of 3 snapshots are missing; without snapshots.db everything is replayed"
+
+
+@pytest.mark.parametrize("was_on", [True, False])
+async def test_the_collector_is_left_as_it_was(was_on: bool) -> None:
+    """It rests while everything is loaded, and goes on afterwards where it was on, after an error too."""
+    log = MemoryLog()
+    for seq, blob in enumerate(journal().blobs, start=1):
+        await MemoryJournal(log).append(seq, blob)
+    before = gc.isenabled()
+    try:
+        (gc.enable if was_on else gc.disable)()
+        await recover(MemoryJournal(log), MemorySnapshots(), shard=0)
+        assert gc.isenabled() is was_on
+        with pytest.raises(BatchError):
+            await recover(MemoryJournal(log), MemorySnapshots(), shard=1)
+        assert gc.isenabled() is was_on
+    finally:
+        (gc.enable if before else gc.disable)()

@@ -4,6 +4,7 @@ A blob says which record it is true at. It is handed over only once that record 
 knows more than the journal. The checkpoint moves on only when every aggregate touched before it has been saved.
 """
 
+from collections.abc import Iterable
 from typing import Protocol
 
 from msgspec import Struct
@@ -18,10 +19,16 @@ class Blob(Struct, frozen=True):
 
 
 class Loaded(Struct, frozen=True):
-    """A store's content. Replay starts after batch `checkpoint_seq`; aggregates skip what they have."""
+    """A store's content. Replay starts after batch `checkpoint_seq`; aggregates skip what they have.
+
+    `blobs` are read as they are asked for, once, and before anything is saved: a million of them need not stand in
+    memory beside what they become. `aggregates` is how many the checkpoint was moved over, so that one that got lost
+    is noticed.
+    """
 
     checkpoint_seq: int
-    blobs: list[Blob]
+    blobs: Iterable[Blob]
+    aggregates: int = 0
 
 
 class SnapshotStore(Protocol):
@@ -34,7 +41,7 @@ class SnapshotStore(Protocol):
         ...
 
     async def move_checkpoint(self, seq: int) -> None:
-        """Promise that every aggregate touched up to batch `seq` is saved."""
+        """Promise that every aggregate touched up to batch `seq` is saved, and remember how many there are."""
         ...
 
     async def close(self) -> None: ...

@@ -9,10 +9,11 @@ class MemorySnapshots:
     def __init__(self) -> None:
         self._blobs: dict[str, Blob] = {}
         self._checkpoint_seq = 0
+        self._aggregates = 0
 
     async def load(self) -> Loaded:
         await trio.lowlevel.checkpoint()
-        return Loaded(self._checkpoint_seq, list(self._blobs.values()))
+        return Loaded(self._checkpoint_seq, list(self._blobs.values()), self._aggregates)
 
     async def save(self, blobs: list[Blob]) -> None:
         await trio.lowlevel.checkpoint()
@@ -23,7 +24,8 @@ class MemorySnapshots:
 
     async def move_checkpoint(self, seq: int) -> None:
         await trio.lowlevel.checkpoint()
-        self._checkpoint_seq = max(self._checkpoint_seq, seq)
+        if seq >= self._checkpoint_seq:
+            self._checkpoint_seq, self._aggregates = seq, len(self._blobs)
 
     async def close(self) -> None:
         await trio.lowlevel.checkpoint()

@@ -99,7 +99,7 @@ class SnapshotWriter:
             commons = self._state.commons
             return 1 + len(commons.unknown_kept) + len(commons.exceptions)
         account = self._state.accounts[aggregate_id]
-        return 1 + len(account.kept) + len(account.holds)
+        return 1 + len(account.kept) + len(account.payments)
 
     def _blob(self, aggregate_id: str) -> Blob:
         if aggregate_id == COMMONS_ID:
