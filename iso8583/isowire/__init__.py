@@ -18,6 +18,7 @@ from isowire.fields import (
     parse_amount,
     parse_card_acceptor,
     parse_entry_mode,
+    parse_fee,
     parse_original_data_elements,
     parse_original_data_elements_1993,
     parse_processing_code,
@@ -34,11 +35,13 @@ from isowire.moments import (
 )
 from isowire.mti import clear_repeat, is_known, is_response, response_mti
 from isowire.pan import Pan, luhn_valid, pan_of
-from isowire.subfields import Subfield
+from isowire.semantics import NOTHING_SAID, NetworkData, Semantics
+from isowire.subfields import Form, Subfield
 from isowire.tlv import BerTlvError, Item, format_ber_tlv, parse_ber_tlv, tag_name, unknown_tags
 
 __all__ = [
     "FRAMINGS",
+    "NOTHING_SAID",
     "AdditionalAmount",
     "BerTlvError",
     "CardAcceptor",
@@ -49,6 +52,7 @@ __all__ = [
     "DialectError",
     "EncodeError",
     "EntryMode",
+    "Form",
     "Frame",
     "FrameReader",
     "Framing",
@@ -56,10 +60,12 @@ __all__ = [
     "Item",
     "Meaning",
     "Message",
+    "NetworkData",
     "OriginalDataElements",
     "OriginalDataElements1993",
     "Pan",
     "ProcessingCode",
+    "Semantics",
     "Subfield",
     "WireError",
     "check_datetime_mmddhhmmss",
@@ -80,6 +86,7 @@ __all__ = [
     "parse_card_acceptor",
     "parse_entry_mode",
     "parse_expiry",
+    "parse_fee",
     "parse_local_1993",
     "parse_original_data_elements",
     "parse_original_data_elements_1993",

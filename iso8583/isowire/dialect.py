@@ -14,6 +14,7 @@ from typing import Any, Final, Literal
 
 from isowire.errors import DecodeError, DialectError
 from isowire.field_notation import FieldSpec, Kind
+from isowire.semantics import Semantics
 from isowire.subfields import Form
 
 __all__ = [
@@ -75,7 +76,7 @@ class Dialect:
     """Field -> what may stand in it."""
     default_framing: str
     response_codes: Mapping[str, str]
-    """Reason of a decision -> DE39."""
+    """Reason of a decision -> DE39: all of them, or, where there is a `profile`, what this network says otherwise."""
     echoed: Mapping[str, tuple[str, ...]]
     """Request MTI, its repeat digit cleared -> fields that the reply copies when they are there."""
     mandatory: Mapping[str, tuple[str, ...]]
@@ -96,6 +97,12 @@ class Dialect:
     """Field -> what is inside it."""
     codes: Mapping[str, Mapping[str, str]] = field(default_factory=lambda: _NOTHING)
     """Field ("39"), or field and part ("3.transaction") -> code -> what it means."""
+    profile: str = ""
+    """The network profile that DE39 is filled by; "" where `response_codes` has every reason."""
+    semantics: Semantics = field(default_factory=Semantics)
+    """Where a message says what the standard has no field for."""
+    currency_exponents: Mapping[str, int] = field(default_factory=lambda: _NOTHING)
+    """ISO 4217 letters -> decimals of its amounts here, where the network has others than the standard."""
     variants: "Mapping[str, Dialect]" = field(default_factory=lambda: _NOTHING)
     """MTI -> the dialect of its messages, where some of their fields are written otherwise; see `for_mti`."""
 

@@ -19,6 +19,8 @@ from isowire.dialect import Condition, Dialect, FieldSpec, Kind, Version, did_yo
 from isowire.errors import DialectError
 from isowire.field_notation import Encoding, FieldEntry, NotationError, envelope_specs, field_spec
 from isowire.framing import FRAMINGS
+from isowire.semantics import Semantics
+from isowire.semantics_file import EXPONENT_MAX, TABLES, SemanticsEntry, WrongSemanticsError, make_semantics
 from isowire.subfield_file import FormEntry, make_form
 from isowire.subfields import Form
 
@@ -66,16 +68,19 @@ class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     messages: _Messages
     echoed: dict[str, list[int]]
     mandatory: dict[str, list[int]]
-    response_codes: dict[str, str]
     fields: dict[str, Any]
     version: Version = 1987
+    profile: str = ""
+    response_codes: dict[str, str] = {}
+    semantics: SemanticsEntry = SemanticsEntry()
+    currency_exponents: dict[str, int] = {}
     conditional: dict[str, list[_Condition]] = {}
     subfields: dict[str, Any] = {}
     codes: dict[str, dict[str, str]] = {}
     by_mti: dict[str, _Override] = {}
 
 
-_TABLES: Final = (_File, Encoding, _Messages, FieldEntry, FormEntry, _Condition, _Override)
+_TABLES: Final = (_File, Encoding, _Messages, FieldEntry, FormEntry, _Condition, _Override, *TABLES)
 _KEYS: Final = sorted({key for table in _TABLES for key in table.__struct_encode_fields__} | {"extends"})
 
 
@@ -117,12 +122,15 @@ def _document(text: str, source: str, folder: Path, depth: int) -> dict[str, Any
 
 
 def _merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    """Tables key by key, everything else replaced whole; `false` takes a key away."""
+    """Tables key by key, everything else replaced whole; `false` takes a key away.
+
+    A table that says `field` is a place in a message: half of one and half of another would be no place at all.
+    """
     merged = dict(base)
     for key, value in over.items():
         if value is False:
             merged.pop(key, None)
-        elif isinstance(value, dict) and isinstance(merged.get(key), dict):
+        elif isinstance(value, dict) and "field" not in value and isinstance(merged.get(key), dict):
             merged[key] = _merged(merged[key], value)
         elif isinstance(value, dict):
             merged[key] = _merged({}, value)
@@ -203,6 +211,9 @@ class _Checker:
             conditional=self._conditional(served),
             subfields=MappingProxyType(subfields),
             codes=MappingProxyType({place: MappingProxyType(table) for place, table in file.codes.items()}),
+            profile=file.profile,
+            semantics=self._semantics(spec, subfields),
+            currency_exponents=self._exponents(),
         )
         return (
             replace(dialect, variants=MappingProxyType(self._variants(dialect))) if file.by_mti else dialect
@@ -340,6 +351,21 @@ class _Checker:
                 digits = f"{_NUMBER_WORDS.get(length, length)} digits"
                 expected = f"{digits} or capital letters" if letters else digits
                 raise self._wrong(f"response_codes.{reason}", repr(code), expected)
+
+    def _semantics(self, spec: Mapping[str, FieldSpec], subfields: Mapping[str, Form]) -> Semantics:
+        try:
+            return make_semantics(self._file.semantics, spec, subfields)
+        except WrongSemanticsError as wrong:
+            raise self._wrong(f"semantics.{wrong.place}", wrong.found, wrong.expected) from None
+
+    def _exponents(self) -> Mapping[str, int]:
+        for currency, exponent in self._file.currency_exponents.items():
+            place = f"currency_exponents.{currency}"
+            if not re.fullmatch("[A-Z]{3}", currency):
+                raise self._wrong(place, repr(currency), "three capital letters of ISO 4217")
+            if not 0 <= exponent <= EXPONENT_MAX:
+                raise self._wrong(place, str(exponent), f"0 to {EXPONENT_MAX}")
+        return MappingProxyType(dict(self._file.currency_exponents))
 
     def _codes(self, kinds: Mapping[str, Kind], subfields: Mapping[str, Form]) -> None:
         for place in self._file.codes:

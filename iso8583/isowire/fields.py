@@ -1,4 +1,5 @@
-"""Typed access to the fields that are more than one value: amounts, DE3, DE22, DE43, DE54, DE56, DE90, DE95.
+"""Typed access to the fields that are more than one value: amounts, fees, DE3, DE22, DE43, DE54, DE56,
+DE90, DE95.
 
 Each function takes the text of one field and gives a value or raises DecodeError naming the field and what would be
 right. Must not know messages or cards: whether an amount makes sense is for others to say. Dates and times, which
@@ -13,6 +14,7 @@ import msgspec
 from isowire.errors import DecodeError, EncodeError, picture
 
 _AMOUNT_DIGITS: Final = 12
+_FEE_DIGITS: Final = 8
 _ADDITIONAL_AMOUNT_CHARACTERS: Final = 20
 _ORIGINAL_1993_DIGITS: Final = 22
 """Of DE56 before the acquirer's length: MTI 4, STAN 6, DE12 12."""
@@ -81,6 +83,14 @@ def parse_amount(text: str, field: str) -> int:
     if len(text) != _AMOUNT_DIGITS or not _is_digits(text):
         raise DecodeError(field=field, found=picture(text), expected="an amount of 12 digits")
     return int(text)
+
+
+def parse_fee(text: str, field: str) -> int:
+    """Minor units from a signed amount (DE28 to DE31): C or D, then 8 digits. A debit, which adds, is above zero."""
+    digits = text[1:]
+    if text[:1] not in ("C", "D") or len(digits) != _FEE_DIGITS or not _is_digits(digits):
+        raise DecodeError(field=field, found=picture(text), expected="C or D, then 8 digits")
+    return -int(digits) if text[0] == "C" else int(digits)
 
 
 def parse_processing_code(text: str) -> ProcessingCode:

@@ -131,9 +131,16 @@ class Tlv:
 
     def parse(self, value: str) -> tuple[Subfield, ...]:
         """In order; a tag that comes twice stands twice. Raises DecodeError."""
+        return tuple(Subfield(tag, self.names.get(tag, ""), text) for tag, text in self._items(value))
+
+    def first_values(self, value: str) -> dict[str, str]:
+        """Tag -> its value; of a tag that comes twice, the first. Raises DecodeError."""
+        return dict(reversed(self._items(value)))
+
+    def _items(self, value: str) -> list[tuple[str, str]]:
         unit = 2 if self.packed else 1
         tag_end, head = self.tag_units * unit, (self.tag_units + self.length_units) * unit
-        found: list[Subfield] = []
+        found: list[tuple[str, str]] = []
         at = 0
         while at < len(value):
             tag, said = value[at : at + tag_end], value[at + tag_end : at + head]
@@ -146,11 +153,11 @@ class Tlv:
             length = int(said, 16 if self.packed else 10) * unit
             if length > len(value) - at - head:
                 raise _wrong(self.number, f"a length of {length // unit} at {at}", "no more than is left")
-            found.append(Subfield(tag, self.names.get(tag, ""), value[at + head : at + head + length]))
+            found.append((tag, value[at + head : at + head + length]))
             if len(found) > SUBFIELDS_MAX:
                 raise _wrong(self.number, f"more than {SUBFIELDS_MAX} parts", "fewer")
             at += head + length
-        return tuple(found)
+        return found
 
     def format(self, values: Iterable[tuple[str, str]]) -> str:
         """The field's text, in the order given. Raises EncodeError."""

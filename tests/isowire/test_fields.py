@@ -20,6 +20,7 @@ from isowire import (
     parse_amount,
     parse_card_acceptor,
     parse_entry_mode,
+    parse_fee,
     parse_original_data_elements,
     parse_original_data_elements_1993,
     parse_processing_code,
@@ -185,3 +186,16 @@ def test_the_original_of_1993_has_an_acquirer_of_any_length() -> None:
     assert parse_original_data_elements_1993("0" * 24) == OriginalDataElements1993(None, None, None, None)
     for text in ("", "1100", "11000001232611221130450600012", "110000012326112211304x00"):
         assert refusal(parse_original_data_elements_1993, text)[0] == "56"
+
+
+@pytest.mark.parametrize(("text", "fee_minor"), [("D00000100", 100), ("C00000100", -100), ("C00000000", 0)])
+def test_a_fee_of_the_customer_is_above_zero(text: str, fee_minor: int) -> None:
+    """A debit is paid on top, a credit is given."""
+    assert parse_fee(text, "28") == fee_minor
+
+
+@pytest.mark.parametrize("text", ["", "D", "00000100", "X00000100", "D0000010", "D000001000", "D0000010A"])
+def test_what_is_no_fee_is_refused(text: str) -> None:
+    """By its field and its shape."""
+    with pytest.raises(DecodeError, match=r"^DE28: found '.*', expected C or D, then 8 digits$"):
+        parse_fee(text, "28")

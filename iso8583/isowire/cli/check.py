@@ -15,6 +15,7 @@ from isowire.cli.problems import PROBLEMS_MAX, problems_of
 from isowire.dialect import Dialect, find_dialect, load_dialect
 from isowire.dialect_file import read_dialect
 from isowire.errors import DialectError
+from isowire.semantics import Semantics
 
 _WRITINGS: Final = {
     "b": "bytes",
@@ -144,10 +145,14 @@ def _changes(document: Mapping[str, Any], dialect: Dialect, base: Dialect | None
         changes.append((name, _plus_minus(mine, theirs)))
     if dialect.key_fields != base.key_fields:
         changes.append(("key", f"{', '.join(dialect.key_fields)}; was {', '.join(base.key_fields)}"))
+    if dialect.profile != base.profile:
+        changes.append(("profile", f"{dialect.profile or 'none'}; was {base.profile or 'none'}"))
     if dialect.default_framing != base.default_framing:
         changes.append(("framing", f"{dialect.default_framing}; was {base.default_framing}"))
     tables: tuple[tuple[str, Mapping[str, Any], Mapping[str, Any]], ...] = (
         ("DE39", dialect.response_codes, base.response_codes),
+        ("amounts", _as_text(dialect.currency_exponents), _as_text(base.currency_exponents)),
+        ("semantics", _said(dialect), _said(base)),
         ("echoed", dialect.echoed, base.echoed),
         ("mandatory", dialect.mandatory, base.mandatory),
         ("conditional", dialect.conditional, base.conditional),
@@ -183,6 +188,16 @@ def _keys_changed(mine: Mapping[str, Any], theirs: Mapping[str, Any]) -> str:
             one_word = isinstance(mine[key], str)
             parts.append(f"{key} {mine[key]} (was {theirs[key]})" if one_word else f"{key} otherwise")
     return ", ".join(filter(None, parts))
+
+
+def _said(dialect: Dialect) -> Mapping[str, Any]:
+    """The keys under [semantics] that say something."""
+    said = {key: getattr(dialect.semantics, key) for key in Semantics.__dataclass_fields__ if key != "places"}
+    return {key: value for key, value in said.items() if value}
+
+
+def _as_text(numbers: Mapping[str, int]) -> Mapping[str, str]:
+    return {key: str(number) for key, number in numbers.items()}
 
 
 def _plus_minus(mine: Iterable[str], theirs: Iterable[str]) -> str:

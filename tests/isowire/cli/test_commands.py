@@ -177,14 +177,32 @@ def test_the_packages_dialects_are_good(name: str) -> None:
 
 
 def test_a_good_dialect_is_said_to_differ_where_it_does(tmp_path: Path) -> None:
-    """The template: fields, framing, response codes, parts."""
+    """The template: fields, framing, response codes, amounts, semantics, parts."""
     file = tmp_path / "my.toml"
     file.write_text(dialect_template())
     document = json.loads(run("check", "--json", file).stdout)
     assert (document["good"], document["extends"], document["worth_a_look"]) == (True, "iso87-ascii", [])
     changes = document["changes"]
     assert changes["framing"] == "bin2-tpdu; was bin2"
-    assert changes["DE39"] == "card_frozen 57 (was 62)"
+    assert changes["DE39"] == "+card_frozen"
+    assert changes["amounts"] == "+ISK"
+    assert set(changes["semantics"].split(", ")) == {
+        *("+clearings", "+not_final", "+originals"),
+        *(
+            f"{key} otherwise"
+            for key in (
+                "network_id",
+                "hold_lifetime_hours",
+                "partial_approval",
+                "increment",
+                "capture_number",
+                "capture_count",
+                "on_behalf",
+                "approving",
+                "entry",
+            )
+        ),
+    }
     assert changes["without fields"] == "127"
     assert changes["DE23"] == "3 digits, BCD; was 3 digits, ASCII"
     assert changes["parts in"] == "+48, +60, +62"
