@@ -1,7 +1,7 @@
 """The configuration: a TOML file and the command line's overrides, checked strictly into frozen structs.
 
 Owns every default, every range with its unit, and the words that say what is wrong. Opens no socket and makes no
-folder; it knows names of dialects and framings, not what is in them.
+folder; it knows names of dialects, framings and profiles, not what is in them.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from authoriser.config_checks import (
     Problem,
     Table,
     WrongValueError,
+    a_group,
     a_name,
     a_path,
     a_time_zone,
@@ -28,8 +29,10 @@ from authoriser.config_checks import (
     is_loopback,
     one_of,
     parse_address,
+    users,
 )
 from isowire.framing import FRAMINGS
+from rules.reasons import PROFILES
 
 __all__ = [
     "Address",
@@ -41,6 +44,7 @@ __all__ = [
     "LinkConfig",
     "Overrides",
     "Problem",
+    "RolesConfig",
     "TelemetryConfig",
     "default_admin_socket",
     "default_pan_key_file",
@@ -64,6 +68,9 @@ CONNECTIONS_LIMIT = 65_535
 """A peer address has no more ports than that, and neither has a process more descriptors by default."""
 LINKS_LIMIT = 64
 """Each link is a listener and rows of status and metrics that people read."""
+ROLES = ("viewer", "operator", "supervisor")
+SECOND_PERSON_LIMIT_MINOR = 10**12
+"""No amount is larger."""
 SOCKET_PATH_MAX_BYTES = 107
 """`sun_path` of unix(7): 108 bytes with the closing NUL."""
 METRICS_LISTEN_EXAMPLE = "127.0.0.1:9464"
@@ -83,7 +90,10 @@ class ConfigError(Exception):
 
 
 class LinkConfig(msgspec.Struct, frozen=True):
-    """One listener for one network. `dialect` is a name or the path of a TOML file."""
+    """One listener for one network. `dialect` is a name or the path of a TOML file.
+
+    `profile` names how DE39 is filled, "" for the dialect's own word.
+    """
 
     name: str
     network: str
@@ -93,6 +103,7 @@ class LinkConfig(msgspec.Struct, frozen=True):
     reply_deadline_ms: int
     frame_length_max_bytes: int
     connections_max: int
+    profile: str = ""
 
 
 class IssuerConfig(msgspec.Struct, frozen=True):
@@ -105,8 +116,21 @@ class KeysConfig(msgspec.Struct, frozen=True):
     pan_key_file: Path
 
 
+class RolesConfig(msgspec.Struct, frozen=True):
+    """Who may what on the admin socket: user names, uids, groups with "@". The server's own is supervisor anyway."""
+
+    viewer: tuple[str | int, ...] = ()
+    operator: tuple[str | int, ...] = ()
+    supervisor: tuple[str | int, ...] = ()
+
+
 class AdminConfig(msgspec.Struct, frozen=True):
+    """`group` may connect too, "" is nobody. None in `second_person_over_minor` asks for no second person ever."""
+
     socket: Path
+    group: str = ""
+    roles: RolesConfig = RolesConfig()
+    second_person_over_minor: int | None = None
 
 
 class TelemetryConfig(msgspec.Struct, frozen=True):
@@ -154,7 +178,7 @@ def load_config(path: Path | None = None, overrides: Overrides | None = None) ->
         issuer=IssuerConfig(time_zone=issuer.take("time_zone", "UTC", a_time_zone)),
         keys=KeysConfig(pan_key_file=_key_file(keys, data_dir)),
         links=_links(root, given, problems),
-        admin=AdminConfig(socket=_admin_socket(admin, data_dir)),
+        admin=_admin(admin, data_dir),
         telemetry=TelemetryConfig(
             log_format=telemetry.take("log_format", "auto", one_of(_LOG_FORMATS)),
             log_level=telemetry.take("log_level", "info", one_of(_LOG_LEVELS)),
@@ -235,6 +259,7 @@ def _link(document: object, where: str, given: Overrides, problems: list[Problem
         ),
         dialect=table.overridden("dialect", given.dialect, "--dialect", DIALECT_DEFAULT, _dialect),
         framing=framing,
+        profile=table.take("profile", "", one_of(PROFILES)),
         reply_deadline_ms=table.take(
             "reply_deadline_ms",
             REPLY_DEADLINE_DEFAULT_MS,
@@ -276,6 +301,21 @@ def _same_address(one: Address, other: Address) -> bool:
     if one.port != other.port or one.port == 0:
         return False
     return one.host == other.host or bool({one.host, other.host} & {"0.0.0.0", "::"})  # noqa: S104 - compared, not bound
+
+
+def _admin(admin: Table, data_dir: Path) -> AdminConfig:
+    roles = admin.table("roles")
+    nobody: tuple[str | int, ...] = ()
+    config = AdminConfig(
+        socket=_admin_socket(admin, data_dir),
+        group=admin.take("group", "", a_group),
+        roles=RolesConfig(**{name: roles.take(name, nobody, users) for name in ROLES}),
+        second_person_over_minor=admin.take(
+            "second_person_over_minor", None, integer(0, SECOND_PERSON_LIMIT_MINOR, "minor units")
+        ),
+    )
+    roles.refuse_the_rest()
+    return config
 
 
 def _admin_socket(admin: Table, data_dir: Path) -> Path:

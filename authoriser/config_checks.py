@@ -7,8 +7,10 @@ Addresses, ranges, names, and tables read key by key. Owns no key and no default
 from __future__ import annotations
 
 import difflib
+import grp
 import ipaddress
 import os
+import pwd
 import re
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -20,6 +22,8 @@ import msgspec
 T = TypeVar("T")
 
 ADDRESS_EXAMPLE = "127.0.0.1:8583"
+UID_MAX = 4_294_967_294
+"""32 bits, of which the last one means nobody."""
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,31}\Z")
 _HOST_NAME = re.compile(r"(?=.{1,253}\Z)(?!-)[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63})*\Z")
@@ -181,6 +185,42 @@ def a_path(value: object) -> Path:
     if not isinstance(value, str) or not value.strip() or "\0" in value:
         raise WrongValueError(value, "should be a path, as text that is not empty")
     return Path(os.path.expanduser(value))  # noqa: PTH111 - Path.expanduser raises without a home
+
+
+def a_group(value: object) -> str:
+    """A group of this machine by its name; "" is none."""
+    if not isinstance(value, str):
+        raise WrongValueError(value, "should be the name of a group, as text")
+    if value:
+        try:
+            grp.getgrnam(value)
+        except KeyError:
+            raise WrongValueError(value, "is no group of this machine") from None
+    return value
+
+
+def users(value: object) -> tuple[str | int, ...]:
+    """A list of user names, uids and groups ("@treasury"). Raises WrongValueError for one that this machine lacks."""
+    right = 'should be a list of user names, uids and groups, such as ["ann", 1001, "@treasury"]'
+    if not isinstance(value, list):
+        raise WrongValueError(value, right)
+    for user in value:
+        if isinstance(user, bool) or not isinstance(user, str | int):
+            raise WrongValueError(user, right)
+        if isinstance(user, int):
+            if not 0 <= user <= UID_MAX:
+                raise WrongValueError(user, f"is no uid; they go from 0 to {UID_MAX}")
+        elif user.startswith("@"):
+            try:
+                grp.getgrnam(user[1:])
+            except KeyError:
+                raise WrongValueError(user, "names no group of this machine") from None
+        else:
+            try:
+                pwd.getpwnam(user)
+            except KeyError:
+                raise WrongValueError(user, "is no user of this machine") from None
+    return tuple(value)
 
 
 def a_time_zone(value: object) -> str:

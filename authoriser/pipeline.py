@@ -9,12 +9,14 @@ one outcome, and none of them is an exception out of here.
 
 import hmac
 import logging
+from collections.abc import Callable
 
 import structlog
 import trio
 
 from authoriser.answers import Answer
-from authoriser.ledger.commands import NoteException, Reply
+from authoriser.authentication import Authenticator
+from authoriser.ledger.commands import Command, NoteException, Reply
 from authoriser.ledger.decide import decide
 from authoriser.ledger.outcome import Outcome
 from authoriser.ledger.records import ExceptionNoted
@@ -38,31 +40,49 @@ from rules import Reason
 
 log = structlog.get_logger()
 
-ASKS, REVERSES = "asks", "reverses"
+ASKS, ADVISES, REVERSES = "asks", "advises", "reverses"
 BUSINESS = {
     **dict.fromkeys(("0100", "0101", "0200", "0201"), ASKS),
+    **dict.fromkeys(("0120", "0121", "0220", "0221"), ADVISES),
     **dict.fromkeys(("0400", "0401", "0420", "0421"), REVERSES),
 }
-"""What is decided: requests, which may be declined, and reversals, which are facts."""
+"""What is decided: requests, which may be declined; advices and reversals, which are facts."""
 MANAGES = frozenset({"0800", "0801", "0820"})
-STORED_AND_FORWARDED = frozenset({"0120", "0121", "0220", "0221"})
-"""Advices of what a stand-in decided. Not posted yet: they go to the operators' list, and the network keeps them."""
 
 
 class Pipeline:
     """All lines of one link pass their bytes through here. Holds no state of its own."""
 
     def __init__(
-        self, *, link: Link, owner: ShardOwner, tokens: Tokens, exception_secret: bytes, counters: Counters
+        self,
+        *,
+        link: Link,
+        owner: ShardOwner,
+        tokens: Tokens,
+        exception_secret: bytes,
+        counters: Counters,
+        authenticator: Authenticator | None = None,
     ) -> None:
+        """Without an `authenticator`, proofs are not checked. Raises DialectError as `Translator` does."""
         self._link = link
         self._codec = link.codec
         self._policy = link.policy
         self._owner = owner
         self._desk = owner.desk
-        self._translate = Translator(
-            link=link.name, network=link.network, dialect=link.dialect, tokens=tokens
+        translator = Translator(
+            link=link.name,
+            network=link.network,
+            dialect=link.dialect,
+            tokens=tokens,
+            authenticator=authenticator,
         )
+        self._translate: dict[str, Callable[[Message], Command]] = {
+            ASKS: translator.authorisation,
+            ADVISES: translator.advice,
+            REVERSES: translator.reversal,
+        }
+        served = link.dialect.requests | link.dialect.advices
+        self._business_types = {mti: kind for mti, kind in BUSINESS.items() if mti in served}
         self._replies = ReplyBuilder(link.dialect)
         self._secret = exception_secret
         self._mti_bytes = 2 if link.dialect.spec["t"]["data_enc"] == "b" else 4
@@ -119,14 +139,14 @@ class Pipeline:
             self._decisions[Reason.SYSTEM_ERROR] += 1
             return
         try:
-            self._by_type(line, message, frame, arrived)
+            self._by_type(line, message, arrived)
         except DecodeError as error:
             good = {number: value for number, value in message.fields.items() if number != error.field}
             self._malformed(line, error, message.mti, good, frame, arrived)
 
-    def _by_type(self, line: Line, message: Message, frame: bytes, arrived: float) -> None:
+    def _by_type(self, line: Line, message: Message, arrived: float) -> None:
         mti = message.mti
-        kind = BUSINESS.get(mti)
+        kind = self._business_types.get(mti)
         if kind is not None:
             if not line.signed_on:
                 self._counts["before_sign_on"] += 1
@@ -137,20 +157,22 @@ class Pipeline:
             reply = answer_network_management(line, message)
             if reply is not None:
                 self._send_now(line, message, reply, arrived)
-        elif mti in STORED_AND_FORWARDED:
-            self._note(frame, mti, "advice_not_supported", "", "advices are not posted yet", message)
         else:
             self._unknown(mti)
 
     def _business(self, line: Line, message: Message, kind: str, arrived: float) -> None:
-        """Requests and reversals: decided here, answered when the log has caught up."""
+        """Requests, advices and reversals: decided here, answered when the log has caught up.
+
+        Advices and reversals tell what has happened: they are decided however late they come, and met with silence
+        where they can't be, never with a decline.
+        """
         asks = kind is ASKS
         if asks and trio.current_time() >= arrived + self._link.reply_deadline_s:
             # Its answer could not leave any more: nothing is decided, nothing said.
             self._counts["late_on_arrival"] += 1
             return
         try:
-            command = self._translate.authorisation(message) if asks else self._translate.reversal(message)
+            command = self._translate[kind](message)
             outcome = decide(self._owner.state, command, self._owner.now_ms(), self._policy)
         except DecodeError:
             raise
@@ -201,7 +223,7 @@ class Pipeline:
             self._counts["repeats"] += 1
         else:
             self._decisions[reply.reason] += 1
-        # Beside a reversal that could not be matched stands the entry that tells an operator so.
+        # Beside a fact that could not be matched stands the entry that tells an operator so.
         if outcome.records[1:]:
             self._counts["exceptions"] += sum(
                 isinstance(entry, ExceptionNoted) for entry in outcome.records[1:]
@@ -218,7 +240,7 @@ class Pipeline:
             )
 
     def _not_admitted(self, line: Line, message: Message, arrived: float, *, asks: bool) -> None:
-        """91 at once for a request; silence for a reversal, which the network keeps and sends again."""
+        """91 at once for a request; silence for a fact, which the network keeps and sends again."""
         self._counts["not_admitted"] += 1
         if asks:
             self._send_now(line, message, self._plain(Reason.NOT_ADMITTED), arrived)

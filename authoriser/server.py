@@ -19,15 +19,17 @@ import trio
 
 from authoriser import __version__, limits
 from authoriser.admin.methods import Methods
+from authoriser.admin.roles import Role, Roles
 from authoriser.admin.server import AdminServer, AdminSocketError
 from authoriser.arrival import LoopWatch
+from authoriser.authentication import Authenticator
 from authoriser.config import Config, LinkConfig
 from authoriser.journal.batch import BatchError
 from authoriser.journal.contract import Fenced, JournalLocked, Unknown
 from authoriser.journal.group_commit import Commit
 from authoriser.journal.sqlite import SqliteJournal
 from authoriser.keys import KeyFileError, PanKey, load_or_create_pan_key
-from authoriser.ledger.commands import Policy
+from authoriser.ledger.commands import CLEARING_MATCHING, MATCHING, Policy
 from authoriser.link import Link
 from authoriser.listener import Listener
 from authoriser.owner import Observers, ShardOwner, take_shard
@@ -39,7 +41,10 @@ from authoriser.status import StatusPage
 from authoriser.telemetry.logging import flush_logging, set_up_logging
 from authoriser.telemetry.metrics import Counters, serve_metrics
 from authoriser.translate import Tokens
-from isowire import FRAMINGS, Codec, DialectError, load_dialect
+from isowire import FRAMINGS, Codec, Dialect, DialectError, load_dialect
+from rules import Reason
+from rules.reasons import PROFILES
+from rules.reasons import profile as profile_of
 
 log = structlog.get_logger()
 
@@ -59,14 +64,39 @@ class StartFailed(Exception):  # noqa: N818 - what happened, said to an operator
     """The process can't serve. The text says what is wrong and where; there is no traceback to read."""
 
 
-def policy_of(response_codes: dict[str, str], reply_deadline_ms: int) -> Policy:
-    """The ledger's policy for a link, with the limits of `authoriser.limits`."""
+def policy_of(dialect: Dialect, reply_deadline_ms: int, profile: str = "") -> Policy:
+    """The ledger's policy for a link, with the limits of `authoriser.limits`.
+
+    DE39 goes by `profile`, "" for the dialect's own, and the dialect's words go over it. Raises DialectError where the
+    profile is none, or a reason is left without a code.
+    """
+    codes: dict[str, str] = {}
+    refund_codes: frozenset[str] = frozenset()
+    refund_else = ""
+    name = profile or dialect.profile
+    if name:
+        try:
+            table = profile_of(name)
+        except ValueError as error:
+            raise DialectError(f"{dialect.name}: {error}") from None
+        codes, refund_codes, refund_else = dict(table.codes), table.refund_codes, table.refund_else
+    codes |= dialect.response_codes
+    if missing := [reason.value for reason in Reason if reason not in codes]:
+        raise DialectError(
+            f"{dialect.name}: response_codes: none for {', '.join(missing)}; "
+            f"expected every reason, or a profile: {', '.join(PROFILES)}"
+        )
     return Policy(
-        response_codes=response_codes,
+        response_codes=codes,
+        refund_codes=refund_codes,
+        refund_else=refund_else,
+        matching=dialect.semantics.originals or MATCHING,
+        clearing_matching=dialect.semantics.clearings or CLEARING_MATCHING,
         reply_deadline_ms=reply_deadline_ms,
         hold_lifetime_ms=limits.HOLD_LIFETIME_MS,
         request_key_lifetime_ms=limits.REQUEST_KEY_LIFETIME_MS,
         reversal_key_lifetime_ms=limits.REVERSAL_KEY_LIFETIME_MS,
+        payment_lifetime_ms=limits.PAYMENT_LIFETIME_MS,
         tombstone_lifetime_ms=limits.TOMBSTONE_LIFETIME_MS,
         kept_answers_max=limits.KEPT_ANSWERS_MAX,
         unknown_card_answers_max=limits.UNKNOWN_CARD_ANSWERS_MAX,
@@ -88,7 +118,7 @@ def make_link(config: LinkConfig) -> Link:
         dialect=dialect,
         codec=Codec(dialect),
         framing=FRAMINGS[config.framing],
-        policy=policy_of(dict(dialect.response_codes), config.reply_deadline_ms),
+        policy=policy_of(dialect, config.reply_deadline_ms, config.profile),
         reply_deadline_s=config.reply_deadline_ms / 1000,
         frame_length_max_bytes=config.frame_length_max_bytes,
         connections_max=config.connections_max,
@@ -120,6 +150,16 @@ def _leaves(group: BaseExceptionGroup[BaseException]) -> list[BaseException]:
     ]
 
 
+def _other_format(found: int) -> None:
+    log.warning("the snapshots are another version's; everything is replayed from the journal", format=found)
+
+
+def settle_memory() -> None:
+    """What was recovered stays: the collector need not walk a million cards in the middle of a payment."""
+    gc.collect()
+    gc.freeze()
+
+
 def _leave_at_once() -> None:
     """No unwinding: a disk that has failed an fsync may never answer again, and nothing more may leave."""
     flush_logging()
@@ -135,8 +175,12 @@ def _raise_descriptor_limit() -> None:
 class Server:
     """One process that owns one shard. `run` is the whole life of it."""
 
-    def __init__(self, config: Config, *, on_lost: Callable[[], None]) -> None:
+    def __init__(
+        self, config: Config, *, on_lost: Callable[[], None], authenticator: Authenticator | None = None
+    ) -> None:
+        """Without an `authenticator`, the proofs that messages carry are not checked."""
         self._config = config
+        self._authenticator = authenticator
         self._on_lost = on_lost
         self.counters = Counters()
         self.listeners: list[Listener] = []
@@ -176,7 +220,7 @@ class Server:
         try:
             links = [make_link(link) for link in config.links]
             journal = await trio.to_thread.run_sync(self._open_journal, directory)
-            snapshots = await trio.to_thread.run_sync(SqliteSnapshots, directory)
+            snapshots = await trio.to_thread.run_sync(SqliteSnapshots, directory, _other_format)
             return links, journal, snapshots, self._pan_key()
         except (DialectError, JournalLocked, Unknown, KeyFileError, OSError, sqlite3.Error) as error:
             raise StartFailed(str(error)) from error
@@ -207,9 +251,7 @@ class Server:
                 f"the clock is {ahead_days} days ahead of the journal's last record; if it is right, "
                 f"start once with {ACCEPT_CLOCK}=1 (a wrong one would expire every hold, for good)"
             )
-        # What was recovered stays: the collector need not walk a million cards in the middle of a payment.
-        gc.collect()
-        gc.freeze()
+        settle_memory()
         return owner
 
     def _disk_full(self, full: bool) -> None:  # noqa: FBT001 - the journal's callback
@@ -285,9 +327,21 @@ class Server:
             tokens=tokens,
             time_zone=self._config.issuer.time_zone,
             status=status.status,
+            second_person_over_minor=self._config.admin.second_person_over_minor,
+            networks={link.network: link.policy for link in links},
+            shard_directory=shard_directory(self._config.data_dir, SHARD),
         )
+        admin = self._config.admin
+        roles = Roles(
+            {
+                Role.VIEWER: admin.roles.viewer,
+                Role.OPERATOR: admin.roles.operator,
+                Role.SUPERVISOR: admin.roles.supervisor,
+            }
+        )
+        door = AdminServer(admin.socket, methods, self._count, roles=roles, group=admin.group)
         try:
-            await nursery.start(AdminServer(self._config.admin.socket, methods, self._count).run)
+            await nursery.start(door.run)
             for link in links:
                 self._open_link(link, owner, tokens, pan_key, nursery)
             self._serve_metrics(owner)
@@ -307,7 +361,12 @@ class Server:
         self.listeners.append(listener)
         secret = pan_key.secret
         pipeline = Pipeline(
-            link=link, owner=owner, tokens=tokens, exception_secret=secret, counters=self.counters
+            link=link,
+            owner=owner,
+            tokens=tokens,
+            exception_secret=secret,
+            counters=self.counters,
+            authenticator=self._authenticator,
         )
         owner.after_commit(listener.flush)
         nursery.start_soon(listener.run, pipeline.on_bytes)

@@ -9,7 +9,10 @@ from dataclasses import dataclass
 
 from simulator.messages import Fields, masked, response_mti
 
-APPROVED, VERIFIED, FORMAT_ERROR = "00", "85", "30"
+APPROVED, APPROVED_PARTIALLY, VERIFIED, FORMAT_ERROR = "00", "10", "85", "30"
+
+INQUIRIES = frozenset({"30", "31"})
+"""DE3, first two digits: a balance is asked for."""
 
 NOT_DECIDED = frozenset({"91", "96"})
 """The issuer did not decide: a repeat may get another answer."""
@@ -90,33 +93,71 @@ def _unequal(request: Fields, reply: Fields) -> list[tuple[str, str, str]]:
         # A reply cut short by a format error holds what could be read; what it holds must still be right.
         if sent is None or got == sent or (got is None and reply.get("39") == FORMAT_ERROR):
             continue
+        if name == "4" and reply.get("39") == APPROVED_PARTIALLY:
+            continue  # held against what was asked below
         found.append((name, masked(name, sent), MISSING if got is None else masked(name, got)))
     return found
 
 
 def _codes(request: Fields, reply: Fields, code: str) -> list[tuple[str, str, str]]:
     """DE38 and DE39 against what was asked."""
-    kind = request["t"][:2]
-    approval_code = reply.get("38")
+    if request["t"][:2] == "08":
+        return [] if code == APPROVED else [("39", APPROVED, code)]
+    if request["t"][:2] == "04" or request["t"][2] == "2":
+        return _of_a_fact(request, reply, code)
+    if request["3"][:2] in INQUIRIES:
+        return _of_an_inquiry(reply, code)
     found: list[tuple[str, str, str]] = []
-    if kind == "08":
-        if code != APPROVED:
-            found.append(("39", APPROVED, code))
-        return found
-    if kind == "04":
-        # A reversal's answer has no approval of its own: it may only bring back the one it was asked about.
-        if approval_code is not None and approval_code != request.get("38"):
-            found.append(("38", request.get("38", MISSING), approval_code))
-        return found
+    if code == APPROVED_PARTIALLY:
+        found += _of_a_part(request, reply)
     if int(request["4"]) == 0 and code == APPROVED:
         found.append(("39", f"{VERIFIED} or a decline for an amount of zero", code))
     if int(request["4"]) > 0 and code == VERIFIED:
         found.append(("39", f"{APPROVED} or a decline for an amount", code))
-    good = code in {APPROVED, VERIFIED}
-    if good and (approval_code is None or len(approval_code.strip()) != 6 or not approval_code.isalnum()):
-        found.append(("38", f"an approval code of six characters beside {code}", approval_code or MISSING))
-    if not good and approval_code is not None:
-        found.append(("38", f"{MISSING} beside {code}", approval_code))
+    return found + _approval_code(reply.get("38"), code)
+
+
+def _approval_code(found: str | None, code: str) -> list[tuple[str, str, str]]:
+    """DE38 exactly with what approves."""
+    if code in {APPROVED, APPROVED_PARTIALLY, VERIFIED}:
+        if found is None or len(found.strip()) != 6 or not found.isalnum():
+            return [("38", f"an approval code of six characters beside {code}", found or MISSING)]
+    elif found is not None:
+        return [("38", f"{MISSING} beside {code}", found)]
+    return []
+
+
+def _of_a_fact(request: Fields, reply: Fields, code: str) -> list[tuple[str, str, str]]:
+    """The answer has no approval of its own: it may only bring back the one it was told of. An advice is taken."""
+    found: list[tuple[str, str, str]] = []
+    if request["t"][:2] != "04" and code != APPROVED:
+        found.append(("39", f"{APPROVED}: an advice is a fact", code))
+    approval_code = reply.get("38")
+    if approval_code is not None and approval_code != request.get("38"):
+        found.append(("38", request.get("38", MISSING), approval_code))
+    return found
+
+
+def _of_an_inquiry(reply: Fields, code: str) -> list[tuple[str, str, str]]:
+    """Balances with the good answer, and an approval code with none."""
+    found: list[tuple[str, str, str]] = []
+    if "38" in reply:
+        found.append(("38", f"{MISSING} beside a balance", reply["38"]))
+    if (code == APPROVED) != bool(reply.get("54")):
+        wanted = "balances beside 00" if code == APPROVED else f"{MISSING} beside {code}"
+        found.append(("54", wanted, masked("54", reply["54"]) if "54" in reply else MISSING))
+    return found
+
+
+def _of_a_part(request: Fields, reply: Fields) -> list[tuple[str, str, str]]:
+    """Less than was asked in DE4, and what was asked in DE54 (type 57)."""
+    found: list[tuple[str, str, str]] = []
+    part = reply.get("4", "")
+    if not (part.isdigit() and 0 < int(part) < int(request["4"])):
+        found.append(("4", "a part of the amount", part or MISSING))
+    asked = reply.get("54", "")
+    if (asked[2:4], asked[8:20]) != ("57", request["4"]):
+        found.append(("54", "the amount that was asked for", masked("54", asked) if asked else MISSING))
     return found
 
 

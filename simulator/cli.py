@@ -88,7 +88,8 @@ def shop(  # noqa: PLR0913 - typer makes an option of each
         typer.Option(
             "--mix",
             metavar="KIND=PERCENT,...",
-            help="Shares of verification, foreign, repeat, reversal, reversal_advice. The rest are payments.",
+            help="Shares of verification, foreign, repeat, reversal, reversal_advice, increment, completion, advice, "
+            "refund, inquiry. The rest are payments.",
         ),
     ] = "",
     first_stan: Annotated[

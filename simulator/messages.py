@@ -1,4 +1,4 @@
-"""The network's messages as dictionaries and bytes: 0100, 0101, 0400, 0401, 0420, 0421, 0800.
+"""The network's messages as dictionaries and bytes: 0100, 0101, 0400, 0401, 0420, 0421, 0800. `followups` has the rest.
 
 Owns what ISO 8583:1987 says stands in each. Must not know who sends them when. What is sent is written by isowire, as
 any program would that uses it; what comes back is read by pyiso8583 directly, so that a bug of ours can't hide on both

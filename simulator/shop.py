@@ -1,4 +1,4 @@
-"""What shoppers do: the mix of payments, card verifications, repeats and reversals, drawn from a seed.
+"""What shoppers do: the mix of payments and of all that comes before, after and instead of them, drawn from a seed.
 
 Owns the choice of the next message and what is remembered for repeats and reversals. Must not know connections, and
 reads no clock: the caller says when each message is.
@@ -11,9 +11,9 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from enum import StrEnum
 
-from simulator import messages
+from simulator import followups, messages
 from simulator.cards import Card
-from simulator.checks import NOT_DECIDED, VERIFIED, Answer
+from simulator.checks import NOT_DECIDED, Answer
 from simulator.errors import SimulatorError
 from simulator.merchants import Town
 from simulator.messages import STAN_MAX, Fields, Payment
@@ -34,6 +34,19 @@ class Kind(StrEnum):
     REPEAT = "repeat"
     REVERSAL = "reversal"
     REVERSAL_ADVICE = "reversal_advice"
+    INCREMENT = "increment"
+    COMPLETION = "completion"
+    ADVICE = "advice"
+    REFUND = "refund"
+    INQUIRY = "inquiry"
+
+
+ANSWERED_FOR = frozenset({Kind.PAYMENT, Kind.VERIFICATION, Kind.FOREIGN, Kind.REFUND, Kind.INQUIRY})
+"""Requests of their own whose answers are remembered: they can be repeated."""
+
+_OF_AN_APPROVAL = frozenset({Kind.REVERSAL, Kind.REVERSAL_ADVICE, Kind.INCREMENT, Kind.COMPLETION})
+_SHARED = tuple(kind for kind in Kind if kind is not Kind.PAYMENT)
+"""In the order in which shares are laid out: a kind that is added goes behind the others, so that seeds keep theirs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +63,16 @@ class Mix:
     """0400 of an approval."""
     reversal_advice: float = 1.0
     """0420 of an approval."""
+    increment: float = 0.0
+    """0100 that adds half as much to an approval."""
+    completion: float = 0.0
+    """0220 of an approval, for its amount."""
+    advice: float = 0.0
+    """0120: a stand-in approved a payment that never came here."""
+    refund: float = 0.0
+    """0100 that asks to give money back."""
+    inquiry: float = 0.0
+    """0100 that asks for the balance."""
 
     @classmethod
     def parse(cls, text: str) -> "Mix":
@@ -111,38 +134,52 @@ class Shop:
         if kind is Kind.REPEAT and self._answered:
             one = self._rng.choice(self._answered)
             return Planned(kind, messages.repeat(one.planned.fields), one.planned.card, one.answer)
-        if kind in {Kind.REVERSAL, Kind.REVERSAL_ADVICE} and self._approved:
-            # Taken out: a second reversal of the same is a scenario, not a shop.
-            place = self._rng.randrange(len(self._approved))
-            one = self._approved[place]
-            del self._approved[place]
-            reversal = messages.reversal(
-                one.planned.fields,
-                stan=self.next_stan(),
-                at=at,
-                approval_code=one.answer.approval_code,
-                advice=kind is Kind.REVERSAL_ADVICE,
-            )
-            return Planned(kind, reversal, one.planned.card)
-        if kind not in {Kind.VERIFICATION, Kind.FOREIGN}:
+        if kind in _OF_AN_APPROVAL and self._approved:
+            return self._follow_up(kind, at)
+        if kind in {Kind.REPEAT, *_OF_AN_APPROVAL}:
             kind = Kind.PAYMENT
         return self._purchase(kind, at)
 
+    def _follow_up(self, kind: Kind, at: datetime) -> Planned:
+        place = self._rng.randrange(len(self._approved))
+        one = self._approved[place]
+        original, code = one.planned.fields, one.answer.approval_code
+        if kind is Kind.INCREMENT:
+            more_minor = max(1, int(original["4"]) // 2)
+            fields = followups.increment(original, amount_minor=more_minor, stan=self.next_stan(), at=at)
+            return Planned(kind, fields, one.planned.card)
+        # Taken out: a second reversal or completion of the same is a scenario, not a shop.
+        del self._approved[place]
+        if kind is Kind.COMPLETION:
+            fields = followups.completion(
+                original,
+                amount_minor=int(original["4"]),
+                stan=self.next_stan(),
+                at=at,
+                approval_code=code,
+            )
+        else:
+            fields = messages.reversal(
+                original,
+                stan=self.next_stan(),
+                at=at,
+                approval_code=code,
+                advice=kind is Kind.REVERSAL_ADVICE,
+            )
+        return Planned(kind, fields, one.planned.card)
+
     def learn(self, planned: Planned, answer: Answer) -> None:
-        """Remember an answer that was right, for repeats and reversals to come."""
-        if (
-            planned.kind not in {Kind.PAYMENT, Kind.VERIFICATION, Kind.FOREIGN}
-            or answer.response_code in NOT_DECIDED
-        ):
+        """Remember an answer that was right, for repeats, reversals and completions to come."""
+        if planned.kind not in ANSWERED_FOR or answer.response_code in NOT_DECIDED:
             return
         one = _Remembered(planned, answer)
         self._answered.append(one)
-        if answer.approved and answer.response_code != VERIFIED:
+        if answer.approved and planned.kind in {Kind.PAYMENT, Kind.FOREIGN}:
             self._approved.append(one)
 
     def _kind(self) -> Kind:
         draw = self._rng.uniform(0, 100)
-        for kind in (Kind.VERIFICATION, Kind.FOREIGN, Kind.REPEAT, Kind.REVERSAL, Kind.REVERSAL_ADVICE):
+        for kind in _SHARED:
             draw -= getattr(self._mix, kind.value)
             if draw < 0:
                 return kind
@@ -162,7 +199,15 @@ class Shop:
             entry_mode=sale.entry_mode,
             condition=sale.condition,
         )
-        return Planned(kind, messages.authorisation(payment, stan=self.next_stan(), at=at), card)
+        stan = self.next_stan()
+        if kind is Kind.REFUND:
+            return Planned(kind, followups.refund(payment, stan=stan, at=at), card)
+        if kind is Kind.INQUIRY:
+            return Planned(kind, followups.balance_inquiry(payment, stan=stan, at=at), card)
+        request = messages.authorisation(payment, stan=stan, at=at)
+        if kind is Kind.ADVICE:
+            request = followups.advice(request, approval_code=f"S{int(stan) % 100_000:05d}")
+        return Planned(kind, request, card)
 
     def _town(self, card: Card) -> Town:
         town = self._towns.get(card.currency)

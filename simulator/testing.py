@@ -14,6 +14,7 @@ import trio.testing
 
 from isowire.framing import FRAMINGS, Framing
 from simulator.cards import Card
+from simulator.checks import INQUIRIES
 from simulator.messages import SPEC, Fields, Payment, Place, authorisation, decode, response_mti
 from simulator.network import FRAME_LENGTH_MAX_BYTES, RECEIVE_BYTES, Dial
 
@@ -172,19 +173,21 @@ class ScriptedIssuer:
         return self._frame(reply), 0
 
     def _decide(self, request: Fields) -> Fields:
-        """A repeat gets what its request got; else small amounts are good, and reversals always are."""
+        """A repeat gets what its request got; else small amounts are good; reversals, advices and inquiries always."""
         key = (request["t"][:3], *(request.get(name) for name in ("2", "7", "11", "32", "37")))
         known = self._answers.get(key)
         if known is not None:
             return known
-        code, approval = "00", None
-        if request["t"][:2] != "04":
+        code, approval, more = "00", None, {}
+        if request.get("3", "")[:2] in INQUIRIES:
+            more = {"54": f"0001{request['49']}C{LIMIT_MINOR:012d}"}
+        elif request["t"][:2] != "04" and request["t"][2] != "2":
             amount_minor = int(request["4"])
             code = "51" if amount_minor > LIMIT_MINOR else "00" if amount_minor else "85"
             if code != "51":
                 self._approvals += 1
                 approval = f"{self._approvals:06d}"
-        reply = self._answers[key] = _reply(request, code, approval)
+        reply = self._answers[key] = _reply(request, code, approval) | more
         return reply
 
     def _frame(self, reply: Fields) -> bytes:

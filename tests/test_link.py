@@ -26,7 +26,7 @@ def link() -> Link:
         dialect=dialect,
         codec=Codec(dialect),
         framing=FRAMINGS["bin2"],
-        policy=policy_of(dict(dialect.response_codes), 2000),
+        policy=policy_of(dialect, 2000),
         reply_deadline_s=2.0,
         frame_length_max_bytes=4096,
         connections_max=10,

@@ -73,7 +73,7 @@ class Bench:
             dialect=dialect,
             codec=Codec(dialect),
             framing=BIN2,
-            policy=policy_of(dict(dialect.response_codes), 2000),
+            policy=policy_of(dialect, 2000),
             reply_deadline_s=DEADLINE_S,
             frame_length_max_bytes=4096,
             connections_max=10,

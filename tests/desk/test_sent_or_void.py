@@ -226,7 +226,7 @@ async def test_every_answer_waits_for_what_was_applied_before_it(bench: Bench, a
 async def test_beyond_the_bound_nothing_is_decided(
     bench: Bench, autojump_clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Requests get 91 at once, reversals silence, and no record is made."""
+    """Requests get 91 at once, reversals and advices silence, and no record is made."""
     monkeypatch.setattr("authoriser.journal.group_commit.PENDING_RECORDS_MAX", 1)
     line = bench.line()
     bench.journal.stall()
@@ -235,7 +235,8 @@ async def test_beyond_the_bound_nothing_is_decided(
     bench.send(line, f11="000002")
     record_no = bench.owner.state.record_no
     bench.send(line, f11="000003")
-    bench.send(line, "0400", f11="000004")
+    for mti in ("0400", "0120", "0220"):
+        bench.send(line, mti, f11="000004", f39="00")
     assert (codes(line), bench.owner.state.record_no) == ([("0110", "91", "")], record_no)
     bench.journal.resume()
 
@@ -270,6 +271,25 @@ async def test_a_request_that_waited_past_its_deadline_is_not_decided(
     await settled(bench)
     assert (after_request, bench.owner.state.record_no) == (before, before + 1)
     assert (len(codes(line)), bench.counters.counts["late_on_arrival"]) == (1, 1)
+
+
+@pytest.mark.parametrize("mti", ["0120", "0220"])
+async def test_an_advice_that_came_late_is_decided_and_never_voided(
+    bench: Bench, autojump_clock: Clock, mti: str
+) -> None:
+    """What it tells has happened, answered or not: its hold or posting stays, and its repeat gets the 00."""
+    line = bench.line()
+    late = trio.current_time() - DEADLINE_S
+    advice = message(mti, f39="00")
+    bench.pipeline.on_bytes(line, BIN2.wrap(advice), late)  # type: ignore[arg-type]
+    await trio.sleep(2 * DEADLINE_S)
+    account = bench.owner.state.accounts["acc"]
+    assert (codes(line), account.balance_minor - account.held_minor) == ([], 7_500)
+    assert bench.counters.counts["late_on_arrival"] == 0
+    bench.send(line, mti[:3] + "1", f39="00")
+    await settled(bench)
+    assert codes(line) == [(mti[:2] + "30", "00", "")]
+    assert account.balance_minor - account.held_minor == 7_500
 
 
 async def test_an_acknowledged_change_comes_after_every_older_reply(

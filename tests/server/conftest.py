@@ -20,6 +20,7 @@ import trio
 from iso8583.specs import default_ascii
 
 from authoriser.admin.client import AdminClient
+from authoriser.authentication import Authenticator
 from authoriser.config import Config, load_config
 from authoriser.server import Server
 
@@ -283,12 +284,21 @@ def logs() -> Iterator[list[dict[str, Any]]]:
 
 
 @pytest.fixture
-def make(tmp_path: Path, logs: list[dict[str, Any]]) -> Callable[..., Running]:
+def authenticator() -> Authenticator | None:
+    """Nobody: proofs are not checked. A test that is parametrised with another has its servers ask that one."""
+    return None
+
+
+@pytest.fixture
+def make(
+    tmp_path: Path, logs: list[dict[str, Any]], authenticator: Authenticator | None
+) -> Callable[..., Running]:
     """Servers that have not begun, on the test's data directory; keywords are keys of `[[links]]`."""
 
     def made(**link: str | int) -> Running:
         config = load_config(_write_config(tmp_path, link))
-        return Running(Server(config, on_lost=_lost), config, str(link.get("framing", "bin2")), logs)
+        server = Server(config, on_lost=_lost, authenticator=authenticator)
+        return Running(server, config, str(link.get("framing", "bin2")), logs)
 
     return made
 

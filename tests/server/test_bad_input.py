@@ -102,6 +102,8 @@ def listed(kind: str, mti: str, field_number: str | None, detail: str, *, count:
         "card_last_four": "1232",
         "amount_minor": 1999,
         "count": count,
+        "account": None,
+        "candidates": (),
     }
 
 
@@ -304,6 +306,42 @@ def card_number_in_groups_in_merchant_text(messages: "Messages") -> Exchange:
     )
 
 
+@row()
+def network_data_not_of_its_form(messages: "Messages") -> Exchange:
+    """DE63 that is no row of tags: what the network says there can't be told."""
+    request = messages.purchase({"63": "0199 and no more"})
+    return refused(messages, request, "DE63: found a length of 99 at 0, expected no more than is left")
+
+
+@row()
+def network_data_that_cant_be(messages: "Messages") -> Exchange:
+    """A hold's lifetime that is no number."""
+    request = messages.purchase({"63": "02027D"})
+    return refused(messages, request, "DE63: found '9A', expected a number of at most 8784")
+
+
+@row()
+def card_number_as_network_id(messages: "Messages") -> Exchange:
+    """The network's name of the payment would go into the journal, so it can't be the card's number."""
+    request = messages.purchase({"63": f"0116{messages.pan}"})
+    return refused(messages, request, "DE63: found the card's number, expected no card number in it")
+
+
+@row()
+def additional_amounts_not_of_their_form(messages: "Messages") -> Exchange:
+    """DE54 of a purchase with cash back is cut short."""
+    request = messages.purchase({"3": "090000", "54": "0040978D00000000100"})
+    return refused(messages, request, "DE54: found 19 characters, expected a multiple of 20")
+
+
+@row()
+def cash_part_in_another_currency(messages: "Messages") -> Exchange:
+    """Notes of one currency can't be a part of an amount in another."""
+    request = messages.purchase({"3": "090000", "54": "0040840D000000001000"})
+    error = "DE54: found a cash part in another currency than the amount's, expected the currency of DE49"
+    return refused(messages, request, error)
+
+
 # ---- messages that are not for us
 
 
@@ -451,12 +489,24 @@ def track_2_alone(messages: "Messages") -> Exchange:
 
 @row()
 def unsupported_transaction(messages: "Messages") -> Exchange:
-    """A refund by 0100, and a 0200: read, and declined."""
-    refund, financial = messages.purchase({"3": "200000"}), messages.purchase({"t": "0200"})
+    """A transfer between accounts, by 0100 and by 0200: read, and declined."""
+    transfer = messages.purchase({"3": "400000"})
+    financial = messages.purchase({"t": "0200", "3": "400000"})
     return Exchange(
-        messages.wire(refund) + messages.wire(financial),
-        [messages.answer(refund, "12"), messages.answer(financial, "12")],
+        messages.wire(transfer) + messages.wire(financial),
+        [messages.answer(transfer, "12"), messages.answer(financial, "12")],
         {"frames": 2, "replies": 2, "unsupported_transaction": 2},
+    )
+
+
+@row()
+def cash_part_missing(messages: "Messages") -> Exchange:
+    """A purchase with cash back that does not say how much of it is cash."""
+    request = messages.purchase({"3": "090000"})
+    return Exchange(
+        messages.wire(request),
+        [messages.answer(request, "13")],
+        {"frames": 1, "replies": 1, "invalid_amount": 1},
     )
 
 
@@ -493,14 +543,42 @@ def malformed_advice(messages: "Messages") -> Exchange:
 
 
 @row()
-def advice_not_posted(messages: "Messages") -> Exchange:
-    """A well-formed 0120: advices are not posted yet, and a reply would say that it was."""
-    request = messages.purchase({"t": "0120", "38": "STAND1", "39": "00"})
+def malformed_stand_in_advice(messages: "Messages") -> Exchange:
+    """An 0120 whose network data is none: the network keeps it, and nothing is held."""
+    request = messages.purchase({"t": "0120", "39": "00", "63": "0199"})
+    error = "DE63: found a length of 99 at 0, expected no more than is left"
     return Exchange(
-        messages.wire(request) + messages.wire(request | {"t": "0121"}),
+        messages.wire(request),
         [],
-        {"frames": 2, "exceptions": 1},
-        exceptions=[listed("advice_not_supported", "0120", None, "advices are not posted yet", count=2)],
+        {"frames": 1, "format_errors": 1, "exceptions": 1},
+        malformed("0120", error),
+        [listed("malformed_advice", "0120", "63", error)],
+    )
+
+
+@row()
+def advice_for_unknown_card(messages: "Messages") -> Exchange:
+    """An approving 0120 for nobody's card: taken, held for nobody, and an operator is told."""
+    request = messages.purchase({"t": "0120", "2": "4000000000002222", "39": "00"})
+    entry = listed("advice_for_unknown_card", "0120", None, "no card of ours has this number")
+    return Exchange(
+        messages.wire(request),
+        [messages.answer(request, "00")],
+        {"frames": 1, "replies": 1, "advice_accepted": 1, "exceptions": 1},
+        exceptions=[entry | {"card_last_four": "2222"}],
+    )
+
+
+@row()
+def completion_for_unknown_card(messages: "Messages") -> Exchange:
+    """An 0220 for nobody's card: posted to suspense, and an operator is told."""
+    request = messages.purchase({"t": "0220", "2": "4000000000002222"})
+    entry = listed("posting_for_unknown_card", "0220", None, "posted to suspense: no card of ours")
+    return Exchange(
+        messages.wire(request),
+        [messages.answer(request, "00")],
+        {"frames": 1, "replies": 1, "advice_accepted": 1, "exceptions": 1},
+        exceptions=[entry | {"card_last_four": "2222"}],
     )
 
 

@@ -32,7 +32,7 @@ def link() -> Link:
         dialect=dialect,
         codec=Codec(dialect),
         framing=FRAMINGS["bin2"],
-        policy=policy_of(dict(dialect.response_codes), int(DEADLINE_S * 1000)),
+        policy=policy_of(dialect, int(DEADLINE_S * 1000)),
         reply_deadline_s=DEADLINE_S,
         frame_length_max_bytes=4096,
         connections_max=10,

@@ -44,7 +44,7 @@ class Bench:
             dialect=dialect,
             codec=Codec(dialect),
             framing=FRAMINGS["bin2"],
-            policy=policy_of(dict(dialect.response_codes), int(DEADLINE_S * 1000)),
+            policy=policy_of(dialect, int(DEADLINE_S * 1000)),
             reply_deadline_s=DEADLINE_S,
             frame_length_max_bytes=4096,
             connections_max=10,
@@ -110,22 +110,25 @@ async def test_beyond_the_bound_nothing_is_decided(
 
     request, malformed = messages.purchase(), messages.purchase({"4": "A" * 12})
     reversal, advice = messages.reversal(), messages.purchase({"t": "0120"})
+    completion = messages.purchase({"t": "0220"})
     bad_reversal = messages.reversal({"4": "A" * 12})
     echo = messages.management()
-    await peer.send(reversal, advice, bad_reversal, request, malformed, echo)
+    await peer.send(reversal, advice, completion, bad_reversal, request, malformed, echo)
     answers = [await peer.receive() for _ in range(3)]
     assert answers == [
         messages.answer(request, "91"),
         messages.answer(malformed, "91", without=("4",)),
         messages.answer(echo, "00"),
     ]
-    assert bench.counted() == {"format_errors": 2, "not_admitted": 5}
+    assert bench.counted() == {"format_errors": 2, "not_admitted": 6}
     assert bench.owner.commit.pending_records == records
 
     bench.journal.resume()
     assert await peer.receive() == messages.answer(waiting, "14")
     assert await peer.ask(request) == messages.answer(request, "14")
     assert await peer.ask(reversal) == messages.answer(reversal, "25")
+    assert await peer.ask(advice) == messages.answer(advice, "00")
+    assert await peer.ask(completion) == messages.answer(completion, "00")
 
 
 async def test_the_real_answer_or_silence_once_decided(

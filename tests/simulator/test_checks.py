@@ -2,7 +2,7 @@
 
 import pytest
 
-from simulator import messages
+from simulator import followups, messages
 from simulator.checks import Answer, check_reply
 from simulator.messages import Fields
 from simulator.testing import MOMENT, purchase
@@ -31,6 +31,11 @@ def wrongs(request: Fields, reply: Fields, earlier: Answer | None = None) -> lis
         (messages.reversal(purchase(), stan="000008", at=MOMENT), "00", None),
         (messages.reversal(purchase(), stan="000008", at=MOMENT, advice=True), "25", None),
         (messages.network_management("001", stan="000009", at=MOMENT), "00", None),
+        (followups.advice(purchase(), code="05"), "00", None),
+        (followups.completion(purchase(), amount_minor=7, stan="000010", at=MOMENT), "00", None),
+        (followups.single_message(purchase()), "00", "A1B2C3"),
+        (purchase() | {"3": "200000"}, "00", "A1B2C3"),
+        (purchase(0) | {"3": "310000"}, "14", None),
     ],
 )
 def test_a_right_answer_is_right(request_: Fields, code: str, approval: str | None) -> None:
@@ -92,6 +97,40 @@ def test_a_reversal_has_no_approval_of_its_own() -> None:
     request = messages.reversal(purchase(), stan="000008", at=MOMENT, approval_code="A1B2C3")
     assert wrongs(request, right_answer(request, approval="A1B2C3")) == []
     assert wrongs(request, right_answer(request, approval="Z9Z9Z9")) == [("38", "A1B2C3", "Z9Z9Z9")]
+
+
+def test_an_advice_is_never_declined_nor_approved() -> None:
+    """It tells of what was done: 00, and no code of the issuer's own."""
+    request = followups.advice(purchase(), approval_code="S00007")
+    assert wrongs(request, right_answer(request, "51", None)) == [("39", "00: an advice is a fact", "51")]
+    assert wrongs(request, right_answer(request)) == [("38", "S00007", "A1B2C3")]
+
+
+def test_a_part_of_the_amount_comes_with_the_whole() -> None:
+    """10 with less than was asked in DE4, what was asked in DE54, and an approval code."""
+    request = purchase()
+    reply = right_answer(request, "10") | {"4": "000000000400", "54": "0057978C000000001250"}
+    assert wrongs(request, reply) == []
+    assert wrongs(request, reply | {"4": request["4"]}) == [("4", "a part of the amount", "000000001250")]
+    del reply["54"], reply["38"]
+    assert wrongs(request, reply) == [
+        ("54", "the amount that was asked for", "nothing"),
+        ("38", "an approval code of six characters beside 10", "nothing"),
+    ]
+
+
+def test_an_inquiry_gets_balances_and_no_approval() -> None:
+    """DE54 exactly with 00, DE38 never."""
+    request = purchase(0) | {"3": "310000"}
+    balances = {"54": "0001978C000000001250"}
+    assert wrongs(request, right_answer(request, approval=None) | balances) == []
+    assert wrongs(request, right_answer(request)) == [
+        ("38", "nothing beside a balance", "A1B2C3"),
+        ("54", "balances beside 00", "nothing"),
+    ]
+    assert wrongs(request, right_answer(request, "51", None) | balances) == [
+        ("54", "nothing beside 51", "(20 characters, not shown)")
+    ]
 
 
 def test_a_repeat_gets_the_answer_it_got_before() -> None:

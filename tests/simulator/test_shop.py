@@ -1,6 +1,7 @@
 """The mix is what was asked for, the seed decides it, and repeats and reversals go by what was answered."""
 
 from collections import Counter
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -14,6 +15,10 @@ from simulator.shop import Kind, Mix, Planned, Shop
 from simulator.testing import CARD, MOMENT
 
 ONLY_PAYMENTS = Mix(verification=0, foreign=0, repeat=0, reversal=0, reversal_advice=0)
+
+EVERYTHING = Mix(
+    reversal=10, reversal_advice=10, repeat=10, increment=5, completion=10, advice=5, refund=5, inquiry=5
+)
 
 
 def drawn(count: int, mix: Mix, seed: int = 1) -> list[Planned]:
@@ -35,21 +40,37 @@ def test_the_seed_decides_what_is_sent() -> None:
 
 def test_everything_drawn_encodes() -> None:
     """Names, amounts and codes of every merchant fit their fields."""
-    for planned in drawn(2000, Mix(reversal=10, reversal_advice=10, repeat=10)):
+    for planned in drawn(2000, EVERYTHING):
         encode(planned.fields)
 
 
 def test_shares_are_what_the_mix_says() -> None:
     """Of 4,000 messages, each kind within a fifth of its share."""
-    mix = Mix(verification=10, foreign=10, repeat=20, reversal=10, reversal_advice=10)
+    mix = Mix(
+        verification=10,
+        foreign=5,
+        repeat=10,
+        reversal=10,
+        reversal_advice=5,
+        increment=5,
+        completion=5,
+        advice=5,
+        refund=5,
+        inquiry=5,
+    )
     counts = Counter(planned.kind for planned in drawn(4000, mix))
     expected = {
-        Kind.PAYMENT: 1600,
+        Kind.PAYMENT: 1400,
         Kind.VERIFICATION: 400,
-        Kind.FOREIGN: 400,
-        Kind.REPEAT: 800,
+        Kind.FOREIGN: 200,
+        Kind.REPEAT: 400,
         Kind.REVERSAL: 400,
-        Kind.REVERSAL_ADVICE: 400,
+        Kind.REVERSAL_ADVICE: 200,
+        Kind.INCREMENT: 200,
+        Kind.COMPLETION: 200,
+        Kind.ADVICE: 200,
+        Kind.REFUND: 200,
+        Kind.INQUIRY: 200,
     }
     assert set(counts) == set(expected)
     assert [kind for kind, count in expected.items() if abs(counts[kind] - count) > count / 5] == []
@@ -93,6 +114,63 @@ def test_an_approval_is_reversed_once_and_a_decline_never() -> None:
     assert shop.next(MOMENT).kind is Kind.PAYMENT
 
 
+def only(**shares: float) -> Mix:
+    return replace(ONLY_PAYMENTS, **shares)
+
+
+def approving_shop(mix: Mix) -> tuple[Shop, Planned]:
+    """A shop whose first payment was approved."""
+    shop = Shop([CARD], mix, seed=1)
+    first = shop.next(MOMENT)
+    shop.learn(first, Answer("00", "A1B2C3"))
+    return shop, first
+
+
+def test_an_approval_is_completed_once() -> None:
+    """0220 for its amount, naming it by DE38; then there is nothing left to complete."""
+    shop, first = approving_shop(only(completion=100))
+    completion = shop.next(MOMENT)
+    fields = completion.fields
+    assert (completion.kind, fields["t"], fields["38"]) == (Kind.COMPLETION, "0220", "A1B2C3")
+    assert (fields["4"], fields["37"]) == (first.fields["4"], first.fields["37"])
+    assert shop.next(MOMENT).kind is Kind.PAYMENT
+
+
+def test_an_approval_grows_and_stays() -> None:
+    """0100 with half as much again, flagged and naming its original; it can still be reversed."""
+    shop, first = approving_shop(only(increment=100))
+    for _ in range(2):
+        grown = shop.next(MOMENT)
+        fields = grown.fields
+        assert (grown.kind, fields["t"], fields["63"]) == (Kind.INCREMENT, "0100", "0301I")
+        assert int(fields["4"]) == max(1, int(first.fields["4"]) // 2)
+        assert fields["90"][:10] == "0100" + first.fields["11"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "mti", "de3"),
+    [(Kind.ADVICE, "0120", "00"), (Kind.REFUND, "0100", "20"), (Kind.INQUIRY, "0100", "31")],
+)
+def test_what_stands_by_itself(kind: Kind, mti: str, de3: str) -> None:
+    """An advice says 00; an inquiry has no amount; a refund's approval is not reversed or completed."""
+    shop = Shop([CARD], only(**{kind.value: 100}), seed=1)
+    planned = shop.next(MOMENT)
+    fields = planned.fields
+    assert (planned.kind, fields["t"], fields["3"][:2]) == (kind, mti, de3)
+    assert fields.get("39") == ("00" if kind is Kind.ADVICE else None)
+    assert (int(fields["4"]) == 0) == (kind is Kind.INQUIRY)
+
+
+def test_a_refund_is_not_followed_up() -> None:
+    """Only payments are reversed, completed and increased here."""
+    shop = Shop([CARD], only(refund=50, completion=50), seed=3)
+    for number in range(20):
+        planned = shop.next(MOMENT)
+        shop.learn(planned, Answer("00", f"{number:06d}"))
+        if planned.kind is Kind.COMPLETION:
+            assert planned.fields["3"] == "000000"
+
+
 def test_numbers_go_round() -> None:
     """After 999999 comes 000001; 000000 is nobody's."""
     shop = Shop([CARD], ONLY_PAYMENTS, seed=1, first_stan=999_999)
@@ -111,8 +189,11 @@ def test_a_mix_is_read_from_words() -> None:
         ("repeat", "--mix: 'repeat' is not NAME=PERCENT"),
         ("repeat=x", "--mix: 'repeat=x' is not NAME=PERCENT"),
         (
-            "refund=3",
-            "--mix: no kind refund; the kinds are verification, foreign, repeat, reversal, reversal_advice",
+            "tip=3",
+            (
+                "--mix: no kind tip; the kinds are verification, foreign, repeat, reversal, reversal_advice, "
+                "increment, completion, advice, refund, inquiry"
+            ),
         ),
         ("repeat=99", "--mix: shares are percentages that sum to at most 100, not 105.5"),
         ("repeat=-1", "--mix: shares are percentages that sum to at most 100, not 5.5"),

@@ -121,8 +121,8 @@ def test_the_log_is_repeated_by_a_command(cards: Path, tmp_path: Path) -> None:
             "there is no framing 'bin5'; there are ascii4, bcd2, bin2, bin2-etx, bin2-inclusive,",
         ),
         (
-            ["--mix", "refund=1"],
-            "--mix: no kind refund; the kinds are verification, foreign, repeat, reversal,",
+            ["--mix", "tip=1"],
+            "--mix: no kind tip; the kinds are verification, foreign, repeat, reversal,",
         ),
         (["--connect", "127.0.0.1:1"], "cannot connect to 127.0.0.1:1: "),
         (
