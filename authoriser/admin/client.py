@@ -195,7 +195,7 @@ class AdminClient:
         data = self._data_dir
         if error.errno == errno.EACCES:
             return NoServerError(
-                f"{self._path} belongs to another user; ask as the user who runs the authoriser"
+                f"{self._path} belongs to another user; ask as who runs the authoriser, or as one of admin.group"
             )
         if error.errno in (errno.ENOENT, errno.ENOTDIR):
             what = f"no socket at {self._path}"

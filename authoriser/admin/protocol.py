@@ -1,99 +1,59 @@
-"""The methods of the admin socket: what each takes and gives, as structs shared by client and server.
+"""The methods of the admin socket: what each takes and gives, as structs shared by client and server, and for whom.
 
-Owns the names, the shapes, the limits of each value and the words for a wrong one. Knows neither sockets (rpc.py frames
-the lines) nor the ledger. Times are ISO 8601 UTC with milliseconds, amounts whole minor units, expiry YYMM.
+Owns the table of methods and the structs of accounts, cards, imports and looks; `operations.py` has those of controls,
+holds, policies and proposals, `values.py` what single values must be. Knows neither sockets (rpc.py frames the lines)
+nor the ledger.
 """
 
 from __future__ import annotations
 
-import re
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final
 
 import msgspec
-from msgspec import UNSET, Meta, Struct, UnsetType
+from msgspec import Meta, Struct
 
-from authoriser.admin.rpc import APPLICATION_ERROR, INVALID_PARAMS, METHOD_NOT_FOUND, RpcError
+from authoriser.admin import clearing_protocol as cp
+from authoriser.admin import operations as o
+from authoriser.admin.roles import Role
+from authoriser.admin.rpc import INVALID_PARAMS, METHOD_NOT_FOUND, RpcError
+from authoriser.admin.values import (
+    AMOUNT_LIMIT_MINOR,
+    EXCEPTIONS_LIST_MAX,
+    KINDS,
+    AccountId,
+    AmountMinor,
+    CardRef,
+    CardState,
+    Change,
+    CurrencyName,
+    Expiry,
+    Kind,
+    Look,
+    PanDigits,
+    Params,
+    Text,
+    application_error,
+    check_account,
+    check_texts,
+    should_be,
+)
 from authoriser.limits import IMPORT_ROWS_MAX
-from authoriser.telemetry.scrub import holds_pan, mask_digit_runs
 
-AMOUNT_LIMIT_MINOR: Final = 10**12
-"""DE4 has twelve digits; no amount of ours is longer."""
-PAN_LENGTH_MIN: Final = 12
-TEXT_LENGTH_MAX: Final = 500
-"""Reasons are read in a table."""
-EXCEPTIONS_LIST_MAX: Final = 1000
-
-Kind = Literal["not_found", "ambiguous", "conflict", "not_admitted"]
-KINDS: Final[tuple[Kind, ...]] = ("not_found", "ambiguous", "conflict", "not_admitted")
-CardState = Literal["inactive", "active", "frozen", "blocked", "lost", "stolen", "closed"]
-
-AccountId = Annotated[str, Meta(pattern=r"\A[A-Za-z0-9_.-]{1,64}\Z")]
-CardId = Annotated[str, Meta(pattern=r"\Acard_[A-Za-z0-9_-]{1,60}\Z")]
-LastFour = Annotated[str, Meta(pattern=r"\A[0-9]{4}\Z")]
-PanDigits = Annotated[str, Meta(pattern=r"\A[0-9]{12,19}\Z")]
-Expiry = Annotated[str, Meta(pattern=r"\A[0-9]{2}(0[1-9]|1[0-2])\Z")]
-CurrencyName = Annotated[str, Meta(pattern=r"\A([A-Z]{3}|[0-9]{3})\Z")]
-AmountMinor = Annotated[int, Meta(ge=0, lt=AMOUNT_LIMIT_MINOR)]
-Key = Annotated[str, Meta(pattern=r"\A[!-~]{1,64}\Z")]
-Text = Annotated[str, Meta(pattern=r"\A[^\x00-\x1f\x7f]{1,500}\Z")]
-
-_RIGHT: Final = {
-    "account": "1 to 64 letters, digits, '_', '.' or '-'",
-    "id": 'a card id, as "card_..."',
-    "last_four": "four digits",
-    "pan": "12 to 19 digits",
-    "expiry": "YYMM, with a month of 01 to 12",
-    "currency": 'an ISO 4217 currency, as "EUR" or "978"',
-    "credit_line_minor": "a whole number of minor units, 0 to 999999999999",
-    "amount_minor": "a whole number of minor units, 1 to 999999999999",
-    "credit_minor": "a whole number of minor units, 0 to 999999999999",
-    "key": "1 to 64 visible ASCII characters, made by the client and kept for its retries",
-    "reason": f"1 to {TEXT_LENGTH_MAX} characters without control characters",
-    "actor": f"1 to {TEXT_LENGTH_MAX} characters without control characters",
-    "file_sha256": "64 hexadecimal digits",
-    "rows": f"a list of at most {IMPORT_ROWS_MAX} rows",
-    "limit": f"a whole number from 1 to {EXCEPTIONS_LIST_MAX}",
-    "state": "one of inactive, active, frozen, blocked, lost, stolen, closed",
-}
-
-
-class Shape(Struct, frozen=True, omit_defaults=True):
-    """A struct whose repr shows no card number, so that a log, a traceback or a failed assertion doesn't either."""
-
-    def __repr__(self) -> str:
-        shown = ", ".join(f"{name}={value!r}" for name, value in self.__rich_repr__())
-        return f"{type(self).__name__}({shown})"
-
-    def __rich_repr__(self) -> list[tuple[str, Any]]:
-        values = [(name, getattr(self, name)) for name in self.__struct_fields__]
-        return [(name, _masked(value) if name == "pan" else value) for name, value in values]
-
-
-class Params(Shape, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
-    """What a method takes; an unknown key is an error, because it may be a misspelt optional one."""
-
-
-class Change(Params, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What every change takes. `key` makes it idempotent; `reason` and `actor` go into the journal."""
-
-    key: Key
-    reason: Text
-    actor: Text
-
-    def __post_init__(self) -> None:
-        _check_texts(self.reason, self.actor, self.key)
-
-
-class CardRef(Params, frozen=True, forbid_unknown_fields=True):
-    """A card by exactly one of its id, its last four digits (where unique) or its PAN."""
-
-    id: CardId | UnsetType = UNSET
-    last_four: LastFour | UnsetType = UNSET
-    pan: PanDigits | UnsetType = UNSET
-
-    def __post_init__(self) -> None:
-        if sum(value is not UNSET for value in (self.id, self.last_four, self.pan)) != 1:
-            raise ValueError("card should have exactly one of id, last_four and pan")
+__all__ = [
+    "AMOUNT_LIMIT_MINOR",
+    "EXCEPTIONS_LIST_MAX",
+    "KINDS",
+    "METHODS",
+    "CardRef",
+    "Change",
+    "Kind",
+    "Look",
+    "Params",
+    "application_error",
+    "decode_params",
+    "decode_result",
+    "make_params",
+]
 
 
 class AccountOpen(Change, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -103,11 +63,11 @@ class AccountOpen(Change, frozen=True, kw_only=True, forbid_unknown_fields=True)
     time_zone: str | None = None
 
     def __post_init__(self) -> None:
-        _check_texts(self.reason, self.actor, self.key)
-        _check_account(self.account)
+        check_texts(self.reason, self.actor, self.key)
+        check_account(self.account)
 
 
-class AccountShow(Params, frozen=True, forbid_unknown_fields=True):
+class AccountShow(Look, frozen=True, forbid_unknown_fields=True):
     account: AccountId
 
 
@@ -123,11 +83,11 @@ class CardIssue(Change, frozen=True, kw_only=True, forbid_unknown_fields=True):
     state: CardState = "active"
 
     def __post_init__(self) -> None:
-        _check_texts(self.reason, self.actor, self.key)
-        _check_account(self.account, self.pan)
+        check_texts(self.reason, self.actor, self.key)
+        check_account(self.account, self.pan)
 
 
-class CardShow(Params, frozen=True, forbid_unknown_fields=True):
+class CardShow(Look, frozen=True, forbid_unknown_fields=True):
     card: CardRef
 
 
@@ -154,7 +114,7 @@ class ImportRow(Params, frozen=True, forbid_unknown_fields=True):
     credit_minor: AmountMinor
 
     def __post_init__(self) -> None:
-        _check_account(self.account, self.pan)
+        check_account(self.account, self.pan)
 
 
 ImportRows = Annotated[tuple[ImportRow, ...], Meta(max_length=IMPORT_ROWS_MAX)]
@@ -173,7 +133,7 @@ class ImportApply(Params, frozen=True, forbid_unknown_fields=True):
     actor: Text
 
     def __post_init__(self) -> None:
-        _check_texts(self.reason, self.actor)
+        check_texts(self.reason, self.actor)
 
 
 class StatusShow(Params, frozen=True, forbid_unknown_fields=True):
@@ -185,15 +145,22 @@ class ExceptionsList(Params, frozen=True, forbid_unknown_fields=True):
 
 
 class Card(Struct, frozen=True):
+    """`family` is the first of a row of replacements, "" where there is none; `closes_at` when a replaced card ends."""
+
     card_id: str
     account_id: str
     last_four: str
     expiry: str
     state: str
+    family: str = ""
+    closes_at: str | None = None
 
 
 class Hold(Struct, frozen=True):
-    """`answer_unknown`: a crash came between decision and reply, so nobody knows whether the network heard it."""
+    """A payment of which something is still held: `amount_minor`. All of its DE38 are `approval_codes`.
+
+    `answer_unknown`: a crash came between decision and reply, so nobody knows whether the network heard it.
+    """
 
     hold_id: str
     card_id: str
@@ -205,6 +172,9 @@ class Hold(Struct, frozen=True):
     approval_code: str
     rrn: str
     answer_unknown: bool
+    authorised_minor: int = 0
+    captured_minor: int = 0
+    approval_codes: tuple[str, ...] = ()
 
 
 class Account(Struct, frozen=True):
@@ -228,10 +198,11 @@ class AccountResult(Struct, frozen=True):
 
 
 class AccountChanged(Struct, frozen=True):
-    """`changed` is False for a repeat of the same key, and where the change was there already."""
+    """`changed` is False where the change was there already, and while it waits for a second person as `proposal`."""
 
     account: Account
     changed: bool
+    proposal: str | None = None
 
 
 class CardResult(Struct, frozen=True):
@@ -241,6 +212,31 @@ class CardResult(Struct, frozen=True):
 
 class CardChanged(Struct, frozen=True):
     card: Card
+    changed: bool
+
+
+class CardReplaced(Struct, frozen=True):
+    """`card` is the new one. The old one is good until `old.closes_at`."""
+
+    card: Card
+    old: Card
+    changed: bool
+
+
+class CardControls(Struct, frozen=True):
+    """Amounts in `controls` are of this currency."""
+
+    card: Card
+    currency: str
+    currency_exponent: int
+    controls: o.Controls
+
+
+class CardControlsChanged(Struct, frozen=True):
+    card: Card
+    currency: str
+    currency_exponent: int
+    controls: o.Controls
     changed: bool
 
 
@@ -298,7 +294,10 @@ class Status(Struct, frozen=True):
 
 
 class ExceptionEntry(Struct, frozen=True):
-    """Something an operator should look at. What does not apply is None."""
+    """Something an operator should look at. What does not apply is None.
+
+    `candidates` are the holds (payments) of `account` that the message may have meant; `exceptions.settle` takes one.
+    """
 
     exception_id: str
     at: str
@@ -311,6 +310,8 @@ class ExceptionEntry(Struct, frozen=True):
     card_last_four: str | None
     amount_minor: int | None
     count: int
+    account: str | None = None
+    candidates: tuple[str, ...] = ()
 
 
 class ExceptionsListed(Struct, frozen=True):
@@ -320,25 +321,60 @@ class ExceptionsListed(Struct, frozen=True):
     exceptions: tuple[ExceptionEntry, ...]
 
 
+class ProposalEnded(Struct, frozen=True):
+    """`resolution`: confirmed or withdrawn. `account` is as it is then; None for a repeat of the same key."""
+
+    proposal: str
+    resolution: str
+    account: Account | None
+
+
 class Method(Struct, frozen=True):
+    """`role` is the least that the caller must have."""
+
     params: type[Params]
     result: type[Struct]
+    role: Role
 
+
+_VIEWER, _OPERATOR, _SUPERVISOR = Role.VIEWER, Role.OPERATOR, Role.SUPERVISOR
 
 METHODS: Final[dict[str, Method]] = {
-    "account.open": Method(AccountOpen, AccountChanged),
-    "account.show": Method(AccountShow, AccountResult),
-    "account.credit": Method(AccountCredit, AccountChanged),
-    "card.issue": Method(CardIssue, CardChanged),
-    "card.show": Method(CardShow, CardResult),
-    "card.freeze": Method(CardFreeze, CardChanged),
-    "card.unfreeze": Method(CardUnfreeze, CardChanged),
-    "card.block": Method(CardBlock, CardChanged),
-    "import.check": Method(ImportCheck, ImportChecked),
-    "import.apply": Method(ImportApply, ImportApplied),
-    "status": Method(StatusShow, Status),
-    "exceptions.list": Method(ExceptionsList, ExceptionsListed),
+    "account.open": Method(AccountOpen, AccountChanged, _OPERATOR),
+    "account.show": Method(AccountShow, AccountResult, _VIEWER),
+    "account.credit": Method(AccountCredit, AccountChanged, _OPERATOR),
+    "account.adjust": Method(o.AccountAdjust, AccountChanged, _OPERATOR),
+    "card.issue": Method(CardIssue, CardChanged, _OPERATOR),
+    "card.show": Method(CardShow, CardResult, _VIEWER),
+    "card.freeze": Method(CardFreeze, CardChanged, _OPERATOR),
+    "card.unfreeze": Method(CardUnfreeze, CardChanged, _OPERATOR),
+    "card.block": Method(CardBlock, CardChanged, _OPERATOR),
+    "card.activate": Method(o.CardActivate, CardChanged, _OPERATOR),
+    "card.close": Method(o.CardClose, CardChanged, _OPERATOR),
+    "card.lost": Method(o.CardLost, CardChanged, _OPERATOR),
+    "card.stolen": Method(o.CardStolen, CardChanged, _OPERATOR),
+    "card.replace": Method(o.CardReplace, CardReplaced, _OPERATOR),
+    "card.controls.show": Method(o.CardControlsShow, CardControls, _VIEWER),
+    "card.controls.set": Method(o.CardControlsSet, CardControlsChanged, _OPERATOR),
+    "hold.release": Method(o.HoldRelease, AccountChanged, _OPERATOR),
+    "policy.show": Method(o.PolicyShow, o.PolicyResult, _VIEWER),
+    "policy.check": Method(o.PolicyCheck, o.PolicyChecked, _VIEWER),
+    "policy.load": Method(o.PolicyLoad, o.PolicyLoaded, _SUPERVISOR),
+    "proposals.list": Method(o.ProposalsList, o.ProposalsListed, _VIEWER),
+    "proposals.confirm": Method(o.ProposalsConfirm, ProposalEnded, _SUPERVISOR),
+    "proposals.withdraw": Method(o.ProposalsWithdraw, ProposalEnded, _OPERATOR),
+    "account.history": Method(cp.AccountHistory, cp.HistoryShown, _VIEWER),
+    "clearing.check": Method(cp.ClearingCheck, cp.ClearingChecked, _OPERATOR),
+    "clearing.post": Method(cp.ClearingPost, cp.ClearingPosted, _SUPERVISOR),
+    "clearing.finish": Method(cp.ClearingFinish, cp.ClearingFinished, _SUPERVISOR),
+    "import.check": Method(ImportCheck, ImportChecked, _OPERATOR),
+    "import.apply": Method(ImportApply, ImportApplied, _SUPERVISOR),
+    "status": Method(StatusShow, Status, _VIEWER),
+    "exceptions.list": Method(ExceptionsList, ExceptionsListed, _VIEWER),
+    "exceptions.settle": Method(o.ExceptionsSettle, o.ExceptionSettled, _OPERATOR),
 }
+"""An import opens accounts with money on them, a clearing file moves it, and a policy governs every card: all three
+want a supervisor."""
 
 _params_decoders = {name: msgspec.json.Decoder(method.params) for name, method in METHODS.items()}
 _result_decoders: dict[str, Any] = {
@@ -354,7 +390,7 @@ def decode_params(method: str, params: msgspec.Raw) -> Any:
     try:
         return decoder.decode(params)
     except (msgspec.DecodeError, RecursionError) as error:
-        raise RpcError(INVALID_PARAMS, _should_be(str(error))) from None
+        raise RpcError(INVALID_PARAMS, should_be(str(error), method)) from None
 
 
 def make_params(method: str, params: dict[str, Any]) -> Any:
@@ -362,48 +398,9 @@ def make_params(method: str, params: dict[str, Any]) -> Any:
     try:
         return msgspec.convert(params, METHODS[method].params)
     except msgspec.ValidationError as error:
-        raise RpcError(INVALID_PARAMS, _should_be(str(error))) from None
+        raise RpcError(INVALID_PARAMS, should_be(str(error), method)) from None
 
 
 def decode_result(method: str, result: msgspec.Raw) -> Any:
     """The method's result struct. Raises msgspec.ValidationError where the server is of another mind."""
     return _result_decoders[method].decode(result)
-
-
-def application_error(kind: Kind, message: str) -> RpcError:
-    """A well-formed request whose answer is no."""
-    return RpcError(APPLICATION_ERROR, message, kind)
-
-
-def _should_be(problem: str) -> str:
-    """The words of msgspec, with the place as `params.rows[3].pan` and, for a known key, what would be right."""
-    said, _, place = problem.partition(" - at `$")
-    place = "params" + place.rstrip("`")
-    key = re.sub(r"\[[^]]*\]\Z", "", place).rpartition(".")[2]
-    if said.startswith("Expected") and key in _RIGHT and not place.endswith("]"):
-        return f"{place} should be {_RIGHT[key]}"
-    return mask_digit_runs(f"{place}: {said}")
-
-
-def _check_texts(reason: str, actor: str, key: str = "") -> None:
-    if not reason.strip():
-        raise ValueError("reason is blank; say why, for those who read the journal")
-    if not actor.strip():
-        raise ValueError("actor is blank; say who asks")
-    if holds_pan(reason) or holds_pan(actor):
-        raise ValueError(
-            "reason and actor go into the journal and must hold no card number; use the last four digits"
-        )
-    # Not by Luhn: a UUID would fail now and then, by the luck of its digits.
-    digits = key.replace("-", "")
-    if len(digits) >= PAN_LENGTH_MIN and digits.isdigit():
-        raise ValueError("key goes into the journal and may be taken for a card number; put a letter in it")
-
-
-def _check_account(account: str, pan: str = "") -> None:
-    if (pan and pan in account) or holds_pan(account):
-        raise ValueError("account must not hold a card number; account ids are shown in logs and events")
-
-
-def _masked(value: object) -> object:
-    return "************" + value[-4:] if isinstance(value, str) else value

@@ -1,1 +1,1 @@
-"""The command line: `authoriser serve`, `import`, `card`, `account`, `status`, `events`, `verify`, `exceptions`."""
+"""The command line, `authoriser`: a file for each group of commands, `main.py` says which there are."""

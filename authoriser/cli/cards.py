@@ -1,4 +1,4 @@
-"""`authoriser card issue|show|freeze|unfreeze|block`."""
+"""`authoriser card issue|show|replace` and the changes of a card's state. Its controls are in controls.py."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
+from authoriser.cli import controls
+from authoriser.cli.errors import bad_input
 from authoriser.cli.options import (
     DATA_DEFAULT,
     ActorOption,
@@ -14,18 +16,21 @@ from authoriser.cli.options import (
     DataOption,
     JsonOption,
     KeyOption,
+    LookActorOption,
     ReasonOption,
     SocketOption,
     card_ref,
+    looker,
     open_client,
     read_pan,
     refuse_pan,
     words,
 )
-from authoriser.cli.show import print_account, print_card, print_json, print_line
+from authoriser.cli.show import print_account, print_card, print_json, print_line, short_time
+from authoriser.limits import OVERLAP_MAX_DAYS
 
 app = typer.Typer(
-    help="Issue cards, look at them, freeze and block them.",
+    help="Issue cards, look at them, change their states, limits and switches.",
     no_args_is_help=True,
     epilog="A card is named by its id, by its last four digits, or by its number on standard input (-): "
     "other users can read a command line with ps.",
@@ -72,12 +77,13 @@ def show(
     *,
     data: DataOption = DATA_DEFAULT,
     socket: SocketOption = None,
+    actor: LookActorOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Show a card and its account."""
     ref = card_ref(card)
     with open_client(data, socket) as client:
-        result = client.call("card.show", card=ref)
+        result = client.call("card.show", card=ref, **looker(actor))
     if as_json:
         print_json(result)
         return
@@ -134,6 +140,126 @@ def block(
     """Block a card: it is declined from now on, and unfreeze does not bring it back."""
     said = words(reason, actor, key, default_reason="blocked by an operator")
     _change("card.block", card, data, socket, said, as_json=as_json, done="blocked")
+
+
+@app.command("activate", epilog="Example: authoriser card activate 4821")
+def activate(
+    card: CardArgument,
+    *,
+    data: DataOption = DATA_DEFAULT,
+    socket: SocketOption = None,
+    reason: ReasonOption = None,
+    actor: ActorOption = None,
+    key: KeyOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Make an inactive card active: it has reached its owner."""
+    said = words(reason, actor, key, default_reason="activated by an operator")
+    _change("card.activate", card, data, socket, said, as_json=as_json, done="active")
+
+
+@app.command("close", epilog="Example: authoriser card close 4821 --reason 'the customer leaves'")
+def close(
+    card: CardArgument,
+    *,
+    data: DataOption = DATA_DEFAULT,
+    socket: SocketOption = None,
+    reason: ReasonOption = None,
+    actor: ActorOption = None,
+    key: KeyOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Close a card for good."""
+    said = words(reason, actor, key, default_reason="closed by an operator")
+    _change("card.close", card, data, socket, said, as_json=as_json, done="closed")
+
+
+@app.command("lost", epilog="Example: authoriser card lost 4821 --reason 'customer rang'")
+def lost(
+    card: CardArgument,
+    *,
+    data: DataOption = DATA_DEFAULT,
+    socket: SocketOption = None,
+    reason: ReasonOption = None,
+    actor: ActorOption = None,
+    key: KeyOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Call a card lost: it is declined from now on, for good."""
+    said = words(reason, actor, key, default_reason="reported lost")
+    _change("card.lost", card, data, socket, said, as_json=as_json, done="lost")
+
+
+@app.command("stolen", epilog="Example: authoriser card stolen 4821 --reason 'police report 17'")
+def stolen(
+    card: CardArgument,
+    *,
+    data: DataOption = DATA_DEFAULT,
+    socket: SocketOption = None,
+    reason: ReasonOption = None,
+    actor: ActorOption = None,
+    key: KeyOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Call a card stolen: it is declined from now on, for good."""
+    said = words(reason, actor, key, default_reason="reported stolen")
+    _change("card.stolen", card, data, socket, said, as_json=as_json, done="stolen")
+
+
+@app.command(
+    "replace", epilog="Example: authoriser card replace 4821 --expiry 3105 --overlap-days 30 < new-number.txt"
+)
+def replace(  # noqa: PLR0913 - each is an option of the command line
+    card: CardArgument,
+    *,
+    expiry: Annotated[
+        str, typer.Option("--expiry", metavar="YYMM", help="The new card's last month.", show_default=False)
+    ],
+    overlap_days: Annotated[
+        int,
+        typer.Option(
+            "--overlap-days",
+            metavar="N",
+            min=0,
+            max=OVERLAP_MAX_DAYS,
+            help="How long the old card stays good beside the new one.",
+        ),
+    ] = 0,
+    inactive: Annotated[bool, typer.Option("--inactive", help="Issue the new card inactive.")] = False,
+    data: DataOption = DATA_DEFAULT,
+    socket: SocketOption = None,
+    reason: ReasonOption = None,
+    actor: ActorOption = None,
+    key: KeyOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Give a card a new number on the same account; it is asked for, or read from standard input.
+
+    Limits, switches and what was used of them go on. CARD is an id or the last four digits: standard input has the new
+    number.
+    """
+    if card == "-":
+        bad_input(
+            "CARD should be a card id or the last four digits: standard input has the new card's number"
+        )
+    ref = card_ref(card)
+    said = words(reason, actor, key, default_reason="replaced by an operator")
+    pan = read_pan()
+    state = "inactive" if inactive else "active"
+    with open_client(data, socket) as client:
+        result = client.call(
+            "card.replace", card=ref, pan=pan, expiry=expiry, state=state, overlap_days=overlap_days, **said
+        )
+    if as_json:
+        print_json(result)
+        return
+    new, old = result.card, result.old
+    done = "replaces" if result.changed else "replaced already"
+    print_line(f"card ****{new.last_four} {done} ****{old.last_four}: {new.card_id}")
+    print_line(f"the old one ends at {short_time(old.closes_at or '')} UTC")
+
+
+controls.add_to(app)
 
 
 def _change(

@@ -15,8 +15,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from authoriser.admin.client import AdminClient
 from authoriser.admin.protocol import ImportRow
+from authoriser.cli.csv_lines import LineProblem
 from authoriser.cli.errors import BAD_INPUT, CommandError
-from authoriser.cli.import_file import ImportFile, LineProblem, read_import_file
+from authoriser.cli.import_file import ImportFile, read_import_file
 from authoriser.cli.options import (
     DATA_DEFAULT,
     ActorOption,
@@ -73,7 +74,7 @@ def import_cards(
         raise CommandError(f"{file}: {error.strerror}", exit_code=BAD_INPUT) from None
     _refuse(name, content.problems, as_json=as_json)
     said = words(reason, actor, None, default_reason=f"import of {name}")
-    with open_client(data, socket) as client, _progress() as progress:
+    with open_client(data, socket) as client, bar() as progress:
         task = progress.add_task("checking", total=len(content.rows))
         problems = []
         for chunk in _chunks(content.rows):
@@ -122,7 +123,7 @@ def _chunks(rows: Sequence[ImportRow]) -> Iterator[Sequence[ImportRow]]:
         yield rows[start : start + IMPORT_ROWS_MAX]
 
 
-def _progress() -> Progress:
+def bar() -> Progress:
     """On standard error, where it is a terminal; gone when it is done."""
     return Progress(
         TextColumn("{task.description:>9}"),

@@ -6,42 +6,26 @@ ends. Problems say line, column and what would be right, and show no card number
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import io
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 
 from authoriser.admin.protocol import AMOUNT_LIMIT_MINOR, ImportRow
+from authoriser.cli.csv_lines import LineProblem, lines_of, shown, text_of
 from authoriser.cli.money import currencies
 from authoriser.cli.options import PAN_LENGTH_MAX, PAN_LENGTH_MIN
-from authoriser.telemetry.scrub import holds_pan, mask_digit_runs
+from authoriser.telemetry.scrub import holds_pan
 from isowire.pan import luhn_valid
 
 COLUMNS = ("pan", "expiry", "account", "currency", "credit_minor")
 FILE_LENGTH_MAX_BYTES = 256 << 20
 """Some four million cards; it is held in memory while it is checked as a whole."""
-FIELD_LENGTH_MAX = 200
-"""The longest right value has 64 characters; a lost quote would swallow the rest of the file."""
 
 _EXPIRY = re.compile(r"[0-9]{2}(0[1-9]|1[0-2])\Z")
 _ACCOUNT = re.compile(r"[A-Za-z0-9_.-]{1,64}\Z")
 _CREDIT = re.compile(r"[0-9]{1,12}\Z")
-
-
-class LineProblem(msgspec.Struct, frozen=True):
-    """`line` counts from 1; `column` is None where the whole line is meant."""
-
-    line: int
-    column: str | None
-    message: str
-
-    def __str__(self) -> str:
-        place = f"line {self.line}" if self.column is None else f"line {self.line}, {self.column}"
-        return f"{place}: {self.message}"
 
 
 class ImportFile(msgspec.Struct, frozen=True):
@@ -65,16 +49,11 @@ def parse_import(content: bytes) -> ImportFile:
     if len(content) > FILE_LENGTH_MAX_BYTES:
         text = f"the file is longer than {FILE_LENGTH_MAX_BYTES >> 20} MiB; split it (running a part twice is harmless)"
         return ImportFile(sha256, (), (LineProblem(1, None, text),))
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        problem = LineProblem(
-            line, None, "is not UTF-8; save the file as UTF-8 (everything in it is plain ASCII)"
-        )
-        return ImportFile(sha256, (), (problem,))
+    decoded = text_of(content)
+    if isinstance(decoded, LineProblem):
+        return ImportFile(sha256, (), (decoded,))
     checker = _Checker()
-    checker.check(text)
+    checker.check(decoded)
     rows = () if checker.problems else tuple(checker.rows)
     return ImportFile(sha256, rows, tuple(checker.problems))
 
@@ -89,7 +68,7 @@ class _Checker:
         self._first_of_account: dict[str, tuple[int, str]] = {}
 
     def check(self, text: str) -> None:
-        lines = _lines(text)
+        lines = lines_of(text)
         header_line, header = next(lines, (1, []))
         if isinstance(header, str) or tuple(header) != COLUMNS:
             self._wrong(header_line, None, f"the header should be exactly: {','.join(COLUMNS)}")
@@ -147,30 +126,5 @@ class _Checker:
             self._wrong(line, "currency", text)
 
     def _wrong(self, line: int, column: str | None, message: str, found: str | None = None) -> None:
-        shown = "" if found is None else f", found {_shown(found)}"
-        self.problems.append(LineProblem(line, column, message + shown))
-
-
-def _lines(text: str) -> Iterator[tuple[int, list[str] | str]]:
-    """(number of its first line, values or what is wrong with it); blank lines are left out."""
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-    while True:
-        line = reader.line_num + 1
-        try:
-            values = next(reader)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            yield line, f"is not CSV: {error}"
-            return
-        if any(len(value) > FIELD_LENGTH_MAX for value in values):
-            yield line, f"has a value longer than {FIELD_LENGTH_MAX} characters; is a quote missing?"
-        elif values:
-            yield line, values
-
-
-def _shown(found: str) -> str:
-    if not found:
-        return "nothing"
-    text = mask_digit_runs(found)
-    return repr(text if len(text) <= 30 else text[:27] + "...")
+        beside = "" if found is None else f", found {shown(found)}"
+        self.problems.append(LineProblem(line, column, message + beside))

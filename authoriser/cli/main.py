@@ -7,10 +7,14 @@ from typing import Annotated
 import typer
 
 from authoriser import __version__
-from authoriser.cli import accounts, cards
+from authoriser.cli import accounts, cards, operations
+from authoriser.cli.clear_command import clear
 from authoriser.cli.errors import OneLineErrors
+from authoriser.cli.exception_commands import app as exceptions
+from authoriser.cli.explain_command import explain
 from authoriser.cli.import_command import import_cards
-from authoriser.cli.observe import events, exceptions, status, verify
+from authoriser.cli.observe import events, status, verify
+from authoriser.cli.replay_command import replay
 from authoriser.cli.serve import serve
 
 app = typer.Typer(
@@ -28,12 +32,21 @@ app.command(
     "authoriser serve --config authoriser.toml",
 )(serve)
 app.command("import", epilog="Example: authoriser import cards.csv --reason 'new branch'")(import_cards)
+app.command("clear", epilog="Example: authoriser clear 2026-11-25.csv --json")(clear)
 app.add_typer(cards.app, name="card")
 app.add_typer(accounts.app, name="account")
 app.command("status", epilog="Example: authoriser status --json")(status)
 app.command("events", epilog="Example: authoriser events --from 1000 --follow | jq .type")(events)
-app.command("exceptions", epilog="Example: authoriser exceptions --limit 20")(exceptions)
+app.add_typer(exceptions, name="exceptions")
+app.add_typer(operations.holds, name="hold")
+app.add_typer(operations.policies, name="policy")
+app.add_typer(operations.proposals, name="proposals")
+app.command("audit", epilog="Example: authoriser audit --account alice --since 2026-11-01")(operations.audit)
 app.command("verify", epilog="Example: authoriser verify && echo all is well")(verify)
+app.command(
+    "explain", epilog="Example: authoriser explain 412300000017  |  authoriser explain --match 412300000017"
+)(explain)
+app.command("replay", epilog="Example: authoriser replay --policy stricter.toml --from 5000")(replay)
 
 
 def _print_version(wanted: bool) -> None:  # noqa: FBT001 - typer's callback

@@ -1,4 +1,4 @@
-"""`authoriser status|events|verify|exceptions`: what there is to see.
+"""`authoriser status|events|verify`: what there is to see.
 
 `events` and `verify` read the data directory themselves, so they work without a server too.
 """
@@ -13,10 +13,9 @@ from typing import Annotated
 import msgspec
 import typer
 
-from authoriser.admin.protocol import EXCEPTIONS_LIST_MAX
 from authoriser.cli.errors import CommandError, quiet_on_closed_pipe
 from authoriser.cli.options import DATA_DEFAULT, DataOption, JsonOption, SocketOption, open_client
-from authoriser.cli.show import print_exceptions, print_json, print_line, print_status
+from authoriser.cli.show import print_json, print_line, print_status
 
 
 def status(
@@ -29,25 +28,6 @@ def status(
         print_json(result)
     else:
         print_status(result)
-
-
-def exceptions(
-    limit: Annotated[
-        int,
-        typer.Option("--limit", metavar="N", min=1, max=EXCEPTIONS_LIST_MAX, help="How many, newest first."),
-    ] = 100,
-    *,
-    data: DataOption = DATA_DEFAULT,
-    socket: SocketOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """List what needs an operator's eye: malformed advices, reversals without an original, and their like."""
-    with open_client(data, socket) as client:
-        result = client.call("exceptions.list", limit=limit)
-    if as_json:
-        print_json(result)
-    else:
-        print_exceptions(result.total, result.exceptions)
 
 
 def events(

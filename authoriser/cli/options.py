@@ -41,6 +41,10 @@ ActorOption = Annotated[
     str | None,
     typer.Option("--actor", metavar="NAME", help="Who asks; kept in the journal. (default: your login name)"),
 ]
+LookActorOption = Annotated[
+    str | None,
+    typer.Option("--actor", metavar="NAME", help="Who looks; kept in the journal. (default: your user name)"),
+]
 KeyOption = Annotated[
     str | None,
     typer.Option(
@@ -73,6 +77,11 @@ def words(reason: str | None, actor: str | None, key: str | None, *, default_rea
         "actor": actor if actor is not None else login_name(),
     }
     return given if key is None else {**given, "key": key}
+
+
+def looker(actor: str | None) -> dict[str, str]:
+    """The `actor` of a look; without one the server takes the user that it sees."""
+    return {} if actor is None else {"actor": actor}
 
 
 def login_name() -> str:

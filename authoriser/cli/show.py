@@ -28,13 +28,18 @@ def print_json(document: Any) -> None:
     sys.stdout.write(text + "\n")
 
 
+def plain(text: str) -> str:
+    """Without control characters, which a terminal would obey."""
+    return _CONTROL.sub("?", text)
+
+
 def print_line(text: str) -> None:
-    sys.stdout.write(_CONTROL.sub("?", text) + "\n")
+    sys.stdout.write(plain(text) + "\n")
 
 
 def print_card(card: Card) -> None:
     print_line(
-        f"{card.card_id}  ****{card.last_four}  {_expiry(card.expiry)}  {card.state}  account {card.account_id}"
+        f"{card.card_id}  ****{card.last_four}  {_expiry(card.expiry)}  {card_state(card)}  account {card.account_id}"
     )
 
 
@@ -42,7 +47,7 @@ def print_account(account: Account) -> None:
     def amount(minor: int) -> str:
         return format_amount(minor, account.currency, account.currency_exponent)
 
-    _print_pairs(
+    print_pairs(
         [
             ("account", account.account_id),
             ("available", amount(account.available_minor)),
@@ -50,21 +55,24 @@ def print_account(account: Account) -> None:
             ("held", amount(account.held_minor)),
             ("credit line", amount(account.credit_line_minor)),
             ("time zone", account.time_zone),
-            ("opened", _time(account.opened_at)),
+            ("opened", short_time(account.opened_at)),
         ]
     )
-    _print_table(
+    print_table(
         ("card", "digits", "expiry", "state"),
-        [(card.card_id, f"****{card.last_four}", _expiry(card.expiry), card.state) for card in account.cards],
+        [
+            (card.card_id, f"****{card.last_four}", _expiry(card.expiry), card_state(card))
+            for card in account.cards
+        ],
     )
-    _print_table(
-        (">held", "at", "since", "until", "approval"),
+    print_table(
+        (">hold", ">held", "at", "!since, until (UTC)", "approval"),
         [
             (
+                hold.hold_id,
                 amount(hold.amount_minor),
                 _shop(hold),
-                _time(hold.placed_at),
-                hold.expires_at[:10],
+                f"{short_time(hold.placed_at)[:16]}\n{short_time(hold.expires_at)[:16]}",
                 _approval(hold),
             )
             for hold in account.holds
@@ -73,12 +81,12 @@ def print_account(account: Account) -> None:
 
 
 def print_status(status: Status) -> None:
-    since = _time(status.started_at)
+    since = short_time(status.started_at)
     place = (
         f"shard {status.shard}, epoch {status.epoch}, batch {status.durable_seq}, record {status.record_no}"
     )
     snapshots = status.snapshots
-    _print_pairs(
+    print_pairs(
         [
             ("authoriser", f"{status.version}, process {status.pid}, since {since}"),
             ("data", status.data_dir),
@@ -91,32 +99,29 @@ def print_status(status: Status) -> None:
             ("under way", f"{status.in_flight} requests, {status.pending_records} records"),
         ]
     )
-    _print_table(
+    print_table(
         ("link", "network", "listens on", "dialect", "framing", ">open", ">signed on"),
         [
             (x.name, x.network, x.listen, x.dialect, x.framing, str(x.connections), str(x.signed_on))
             for x in status.links
         ],
     )
-    _print_table(("decided", ">times"), _most_first(status.decisions))
-    _print_table(("counted", ">times"), [row for row in _most_first(status.counters) if row[1] != "0"])
+    print_table(("decided", ">times"), _most_first(status.decisions))
+    print_table(("counted", ">times"), [row for row in _most_first(status.counters) if row[1] != "0"])
 
 
 def print_exceptions(total: int, entries: Sequence[ExceptionEntry]) -> None:
     if not entries:
         print_line("no exceptions")
         return
-    _print_table(
-        ("when", "kind", "link", "message", "card", ">times", "detail"),
+    print_table(
+        ("!exception", "!what", ">times", "detail"),
         [
             (
-                _time(entry.at),
-                entry.kind,
-                entry.link,
-                " ".join(filter(None, (entry.mti, entry.field and f"field {entry.field}"))),
-                f"****{entry.card_last_four}" if entry.card_last_four else "",
+                f"{entry.exception_id}\n{short_time(entry.at)}",
+                f"{entry.kind}\n{_message(entry)}",
                 str(entry.count),
-                entry.detail,
+                _detail(entry).replace("\n", "?"),
             )
             for entry in entries
         ],
@@ -125,24 +130,43 @@ def print_exceptions(total: int, entries: Sequence[ExceptionEntry]) -> None:
         print_line(f"the newest {len(entries)} of {total}; --limit shows more")
 
 
-def _print_pairs(pairs: Iterable[tuple[str, str]]) -> None:
+def _message(entry: ExceptionEntry) -> str:
+    field = entry.field and f"field {entry.field}"
+    card = entry.card_last_four and f"****{entry.card_last_four}"
+    return " ".join(filter(None, (entry.mti, field, card)))
+
+
+def _detail(entry: ExceptionEntry) -> str:
+    """What it is about, and which holds of which account it may have meant."""
+    if not entry.candidates:
+        return f"{entry.link}: {entry.detail}"
+    return f"{entry.link}: {entry.detail} (account {entry.account}, hold {' or '.join(entry.candidates)})"
+
+
+def print_pairs(pairs: Iterable[tuple[str, str]]) -> None:
     grid = Table.grid(padding=(0, 2))
     for name, value in pairs:
         grid.add_row(Text(name, style="bold"), _cell(value))
     _console().print(grid)
 
 
-def _print_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Nothing for no rows. A head that starts with ">" is over numbers, flush right."""
+def print_table(heads: Sequence[str], rows: Sequence[Iterable[str]]) -> None:
+    """Nothing for no rows. A head that starts with ">" is over numbers, flush right; one with "!" is never broken.
+
+    A cell's line feeds are kept: what else is no text is shown as "?".
+    """
     if not rows:
         return
     table = Table(box=SIMPLE_HEAD, padding=(0, 1), collapse_padding=True, pad_edge=False)
     for head in heads:
         table.add_column(
-            head.removeprefix(">"), justify="right" if head.startswith(">") else "left", overflow="fold"
+            head.lstrip(">!"),
+            justify="right" if head.startswith(">") else "left",
+            overflow="fold",
+            no_wrap=head.startswith("!"),
         )
     for row in rows:
-        table.add_row(*map(_cell, row))
+        table.add_row(*(Text("\n").join(map(_cell, text.split("\n"))) for text in row))
     _console().print(table)
 
 
@@ -152,7 +176,7 @@ def _console() -> Console:
 
 
 def _cell(text: str) -> Text:
-    return Text(_CONTROL.sub("?", text))
+    return Text(plain(text))
 
 
 def _most_first(counts: dict[str, int]) -> list[tuple[str, str]]:
@@ -161,7 +185,7 @@ def _most_first(counts: dict[str, int]) -> list[tuple[str, str]]:
     ]
 
 
-def _time(iso: str) -> str:
+def short_time(iso: str) -> str:
     """2026-01-02T03:04:05.678Z -> 2026-01-02 03:04:05."""
     return iso[:19].replace("T", " ")
 
@@ -170,9 +194,17 @@ def _expiry(yymm: str) -> str:
     return f"20{yymm[:2]}-{yymm[2:]}"
 
 
+def card_state(card: Card) -> str:
+    """The state, and when a replaced card that can still be used ends."""
+    if card.closes_at is None or card.state not in {"inactive", "active", "frozen"}:
+        return card.state
+    return f"{card.state} until {short_time(card.closes_at)[:16]}"
+
+
 def _shop(hold: Hold) -> str:
     return ", ".join(filter(None, (hold.merchant, hold.city)))
 
 
 def _approval(hold: Hold) -> str:
-    return f"{hold.approval_code} (answer unknown)" if hold.answer_unknown else hold.approval_code
+    codes = " ".join(hold.approval_codes) or hold.approval_code
+    return f"{codes} (answer unknown)" if hold.answer_unknown else codes

@@ -328,3 +328,14 @@ def test_a_socket_path_that_the_system_can_not_bind(problems_of: Callable[..., l
     (problem,) = problems_of(f'data_dir = "/{"d" * 120}"\n')
     expected = "of 132 bytes and the system takes 107; choose a shorter admin.socket or data directory"
     assert (problem[:14], problem.endswith(expected)) == ("admin.socket: ", True)
+
+
+def test_a_profile_is_one_of_the_reason_tables(tmp_path: Path, problems_of: Callable[..., list[str]]) -> None:
+    """Without one, the dialect's word goes."""
+    path = tmp_path / "authoriser.toml"
+    path.write_text('[[links]]\nprofile = "visa-like"\n', encoding="utf-8")
+    assert load_config(path).links[0].profile == "visa-like"
+    assert load_config().links[0].profile == ""
+    assert problems_of('[[links]]\nprofile = "visa"\n') == [
+        'links[0].profile: "visa" is not known; allowed: generic, visa-like, mastercard-like; did you mean visa-like?'
+    ]

@@ -62,7 +62,7 @@ def test_a_result_goes_round() -> None:
     )
 
 
-@pytest.mark.parametrize("kind", ["not_found", "ambiguous", "conflict", "not_admitted"])
+@pytest.mark.parametrize("kind", ["not_found", "ambiguous", "conflict", "not_admitted", "forbidden"])
 def test_an_application_error_on_the_wire(kind: Kind) -> None:
     """Code -32000, the plain message, and the kind under data."""
     expected = {
@@ -167,6 +167,31 @@ def test_an_unknown_method() -> None:
         ("exceptions.list", {"limit": 0}, "params.limit should be a whole number from 1 to 1000"),
         ("import.check", {"rows": [ROW] * 1001}, "params.rows should be a list of at most 1000 rows"),
         ("card.show", {"card": {PAN: 1}}, "params.card: Object contains unknown field `[digits]`"),
+        ("card.show", {"card": {"last_four": "0002"}, "actor": PAN},
+         "params: reason and actor go into the journal and must hold no card number; use the last four digits"),
+        ("account.adjust", {"account": "a", "amount_minor": 0, **SAID},
+         "params: amount_minor is 0, which adjusts nothing"),
+        ("account.adjust", {"account": "a", "amount_minor": 10**12, **SAID},
+         "params.amount_minor should be a whole number of minor units, -999999999999 to 999999999999 and not 0"),
+        ("hold.release", {"account": "a", "hold": 4711, **SAID},
+         "params.hold should be the number of a hold, as text"),
+        ("card.replace", {"card": {"last_four": "0002"}, "pan": PAN, "expiry": "2912", "overlap_days": 367, **SAID},
+         "params.overlap_days should be a whole number of days, 0 to 366"),
+        ("card.controls.set", {"card": {"last_four": "0002"}, "limits": [{"window": "year"}], **SAID},
+         "params.limits[0].window should be one of transaction, day, week, month"),
+        ("card.controls.set", {"card": {"last_four": "0002"}, "limits": [{"window": "day", "amount_minor": -1}],
+          **SAID},
+         "params.limits[0].amount_minor should be a whole number of minor units, 0 to 999999999999"),
+        ("card.controls.set", {"card": {"last_four": "0002"}, "country_block": ["PT", "es"], **SAID},
+         'params.country_block[1] should be a country of two letters (ISO 3166), as "PT"'),
+        ("card.controls.set", {"card": {"last_four": "0002"}, "cash": "off", **SAID},
+         "params.cash: Expected `bool | null`, got `str`"),
+        ("policy.load", {"text": "x" * 262_145, **SAID},
+         "params.text should be a policy's TOML of at most 262144 characters"),
+        ("proposals.confirm", {"proposal": "prop_1", **SAID},
+         'params.proposal should be a proposal, as "prop_..."'),
+        ("exceptions.settle", {"exception": "e 1", **SAID},
+         "params.exception should be the id of an entry of the exception list"),
     ],
 )  # fmt: skip
 def test_wrong_params(method: str, params: object, message: str) -> None:

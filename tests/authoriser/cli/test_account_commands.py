@@ -12,7 +12,7 @@ from authoriser.admin.testing import AdminServerDouble
 
 OPENED_AT = "2026-01-02T03:04:05.678Z"
 HOLD = Hold(
-    "hold_0123456789abcdef", "card_0123456789abcdef", 123456, "[red]CAFE\x1b[2J DU NORD", "BRUSSELS",
+    "4711", "card_0123456789abcdef", 123456, "[red]CAFE\x1b[2J DU NORD", "BRUSSELS",
     OPENED_AT, "2026-01-09T03:04:05.678Z", "A1B2C3", "123456789012", answer_unknown=True,
 )  # fmt: skip
 ALICE = Account(

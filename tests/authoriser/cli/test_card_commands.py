@@ -74,6 +74,8 @@ def test_json_is_one_document(run: Callable[..., Any], card_id: str) -> None:
         "last_four": "0002",
         "expiry": "2912",
         "state": "frozen",
+        "family": "",
+        "closes_at": None,
     }
     assert json.loads(ran.out) == {"card": card, "changed": True}
 
