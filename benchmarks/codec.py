@@ -136,6 +136,17 @@ def _sample(place: str) -> tuple[Dialect, bytes, Message]:
     return load_dialect(place.partition("/")[0]), payload, Message(meant["mti"], meant["fields"])
 
 
+def oracle_us(calls: int) -> list[float]:
+    """Microseconds that pyiso8583 takes to decode the first message: other benchmarks' yardstick of the machine."""
+    dialect, payload, _meant = _sample(MESSAGES["0100, 17 fields, ASCII"])
+    spec, took = dialect.spec, []
+    for _ in range(calls):
+        began = time.perf_counter_ns()
+        iso8583.decode(payload, spec)
+        took.append((time.perf_counter_ns() - began) / 1_000)
+    return took
+
+
 def contenders(case: Case) -> tuple[list[Contender], dict[str, str]]:
     """Who takes part, checked; and who can't, with the reason. Raises WrongResultError for the first three."""
     ready = [
