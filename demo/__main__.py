@@ -61,7 +61,7 @@ def main() -> int:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m demo", description="The authoriser, end to end.")
     parser.add_argument(
-        "--seconds", type=_within(SECONDS_MIN, 600), default=20.0, help="how long the load lasts"
+        "--seconds", type=_within(SECONDS_MIN, 600), default=15.0, help="how long the load lasts"
     )
     parser.add_argument(
         "--cards", type=_within(CARDS_MIN, 100_000), default=1000, help="how many are imported"

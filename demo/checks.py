@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from demo.dayfile import Total
 from demo.heard import APPROVED, FROZEN, Heard, Key
 
 Event = dict[str, Any]
@@ -106,6 +107,68 @@ def frozen_card_was_declined(heard: Iterable[Heard], card_line: int, since: str)
         "used a frozen card and was not declined with 62",
     )
     return len(later)
+
+
+def answered_with(heard: Heard, code: str) -> None:
+    """Raises CheckFailed."""
+    if heard.response_code != code:
+        raise CheckFailed(
+            f"{heard.mti} STAN {heard.stan} was to be answered with {code}, not {heard.response_code}."
+        )
+
+
+def account_is(account: Event, *, balance_minor: int, holds_minor: Sequence[int]) -> None:
+    """`account` is what `authoriser account show --json` says. Raises CheckFailed."""
+    wanted = {
+        "balance_minor": balance_minor,
+        "held_minor": sum(holds_minor),
+        "available_minor": balance_minor - sum(holds_minor),
+    }
+    shown = {name: account[name] for name in wanted}
+    holds = sorted(hold["amount_minor"] for hold in account["holds"])
+    if (shown, holds) != (wanted, sorted(holds_minor)):
+        raise CheckFailed(
+            f"account {account['account_id']} should have {wanted} and holds of {sorted(holds_minor)}; the server "
+            f"says {shown} and {holds}."
+        )
+
+
+def declined_by_limit(explained: Event, *, used_minor: int, asked_minor: int, limit_minor: int) -> str:
+    """The rule that decided. `explained` is what `authoriser explain --json` says. Raises CheckFailed."""
+    record = explained["stories"][0]["records"][0]
+    rules = record["rules"]
+    decided = rules["steps"][-1]
+    wanted = f"{used_minor} + {asked_minor} of {limit_minor}"
+    if decided["reason"] is None or wanted not in decided["saw"] or not rules["agrees"]:
+        raise CheckFailed(
+            f"STAN {record['stan']} was to be declined over {wanted}; {decided['rule']} saw {decided['saw']!r}."
+        )
+    return str(decided["rule"])
+
+
+def cleared_once(report: Event, total: Total, *, differing_minor: Sequence[int]) -> None:
+    """`report` is what `authoriser clear --json` says of a file that had been posted before. Raises CheckFailed."""
+    matched = next(each for each in report["outcomes"] if each["outcome"] == "matched")
+    wanted = {
+        "reconciles": True,
+        "posted": 0,
+        "present": total.rows,
+        "matched": total.rows,
+        "net_minor": total.amount_minor,
+        "differing_minor": sorted(differing_minor),
+    }
+    shown = {
+        "reconciles": report["reconciles"],
+        "posted": report["posted"],
+        "present": report["present"],
+        "matched": matched["rows"],
+        "net_minor": sum(each["net_minor"] for each in report["totals"]),
+        "differing_minor": sorted(
+            each["difference_minor"] for each in report["looks"] if each["difference_minor"]
+        ),
+    }
+    if shown != wanted:
+        raise CheckFailed(f"the clearing file should give {wanted}; the server says {shown}.")
 
 
 def _key(event: Event) -> Key:

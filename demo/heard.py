@@ -63,10 +63,14 @@ class Heard(Struct, frozen=True):
         return datetime.fromisoformat(self.sent_at)
 
     @property
+    def shop(self) -> tuple[str, str]:
+        """Name and city: DE43 has 25 characters of the one, then 13 of the other."""
+        return self.fields["43"][:25].strip(), self.fields["43"][25:38].strip()
+
+    @property
     def merchant(self) -> str:
-        """DE43: 25 characters of name, 13 of city."""
-        name, city = self.fields["43"][:25].strip(), self.fields["43"][25:38].strip()
-        return f"{name}, {city}"
+        """As it is shown."""
+        return ", ".join(self.shop)
 
 
 class NetworkLog:

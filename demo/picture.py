@@ -23,11 +23,14 @@ _OUTCOMES = {
     VERIFIED: "card is good",
     FROZEN: "62 frozen",
     "51": "51 no funds",
+    "61": "61 over limit",
     "13": "13 currency",
 }
 _CURRENCIES = {"978": "EUR", "840": "USD"}
 """DE49 of the simulator's shops: euros, and dollars where a payment is foreign."""
-_REVERSED = "reversed"
+_REVERSED, _RAISED, _NOTED = "reversed", "raised", "advice taken"
+_FOLLOWUPS = {"increment": _RAISED, "advice": _NOTED}
+"""By the kind of the exchange: what 00 means where it is no approval of a new payment."""
 
 
 class Picture:
@@ -94,6 +97,8 @@ def exchange_line(exchange: Heard) -> Text:
     outcome = _OUTCOMES.get(exchange.response_code, f"{exchange.response_code} declined")
     if exchange.mti.startswith("04") and exchange.response_code == APPROVED:
         outcome = _REVERSED
+    if exchange.response_code == APPROVED and exchange.kind in _FOLLOWUPS:
+        outcome = _FOLLOWUPS[exchange.kind]
     repeat = "repeat: " if exchange.kind == "repeat" else ""
     text = Text(no_wrap=True, overflow="ellipsis")
     text.append(f"{exchange.sent_at[11:19]}  ****{exchange.last_four}", style="dim")
@@ -107,7 +112,7 @@ def exchange_line(exchange: Heard) -> Text:
 def outcome_style(outcome: str) -> str:
     if "frozen" in outcome:
         return "bold red"
-    if outcome in {"approved", "verified", "card is good"}:
+    if outcome in {"approved", "verified", "card is good", _RAISED, _NOTED}:
         return "green"
     return "yellow" if outcome == _REVERSED else ""
 

@@ -4,6 +4,7 @@ Owns starting, waiting, stopping and the signals that end the demo. Must not kno
 `Programs` leaves none of them running.
 """
 
+import os
 import signal
 import subprocess
 import sys
@@ -118,8 +119,13 @@ class Programs:
             self._started.append(program)
         return program
 
-    def run(self, command: Sequence[str], *, text: str = "", into: Path | None = None) -> str:
-        """One command to its end; what it printed, or nothing where that goes `into` a file. Raises ProgramFailed."""
+    def run(
+        self, command: Sequence[str], *, text: str = "", into: Path | None = None, columns: int = 0
+    ) -> str:
+        """One command to its end; what it printed, or nothing where that goes `into` a file. Raises ProgramFailed.
+
+        `columns` above 0 is how wide it may print.
+        """
         try:
             with open(into or "/dev/null", "wb") as file:  # noqa: PTH123 - either
                 done = subprocess.run(
@@ -129,6 +135,7 @@ class Programs:
                     stderr=subprocess.PIPE,
                     timeout=COMMAND_MAX_S,
                     check=False,
+                    env=os.environ | {"COLUMNS": str(columns)} if columns else None,
                 )
         except subprocess.TimeoutExpired:
             raise ProgramFailed(f"{_short(command)} took longer than {COMMAND_MAX_S:g} s.") from None

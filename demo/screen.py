@@ -40,16 +40,24 @@ class Screen:
         self._unicode = (sys.stdout.encoding or "").lower().startswith("utf")
         self._out = Console(highlight=False, emoji=False)
         self._out.width = min(self._out.width, WIDTH_COLUMNS) if self._out.is_terminal else WIDTH_COLUMNS
+        self._step = self._steps = 0
         self._lively = self._out.is_terminal and not self._out.is_dumb_terminal
 
-    def title(self, name: str, text: str) -> None:
+    def title(self, name: str, text: str, *, steps: int) -> None:
+        """`steps` is how many will follow."""
+        self._steps = steps
         self._out.print()
         self._wrapped(name, style="bold", indent="")
         self._wrapped(text, indent="")
 
-    def step(self, number: int, of: int, name: str, why: str) -> None:
+    def step(self, name: str, why: str) -> None:
+        self._step += 1
         self._out.print()
-        self._out.rule(Text.assemble((f"{number}/{of} ", "cyan"), (name, "bold")), align="left", style="cyan")
+        self._out.rule(
+            Text.assemble((f"{self._step}/{self._steps} ", "cyan"), (name, "bold")),
+            align="left",
+            style="cyan",
+        )
         self._wrapped(why)
 
     def gap(self) -> None:
@@ -85,6 +93,21 @@ class Screen:
         self._out.print()
         self._out.rule(style="green")
         self._wrapped(text, style="bold green", indent="")
+
+    @property
+    def output_columns(self) -> int:
+        """How wide a command may print what is shown by `output`."""
+        return self._out.width - len(INDENT)
+
+    def output(self, text: str) -> None:
+        """What a command printed, as it printed it; blank lines at its ends are left out."""
+        lines = [line.rstrip() for line in text.splitlines()]
+        while lines and not lines[0]:
+            lines.pop(0)
+        while lines and not lines[-1]:
+            lines.pop()
+        for line in lines:
+            self._out.print(Text(INDENT + line, style="dim"), no_wrap=True, overflow="crop")
 
     def exchange(self, line: Text) -> None:
         """One line of the network's log."""

@@ -48,6 +48,10 @@ class Stage:
         """What a command of the authoriser says with --json; `text` is its standard input."""
         return json.loads(self.programs.run([*self.authoriser(*words), "--json"], text=text))
 
+    def say(self, *words: str) -> str:
+        """What a command of the authoriser prints for people, as wide as the screen shows it."""
+        return self.programs.run(self.authoriser(*words), columns=self.screen.output_columns)
+
     def events(self, from_record: int = 1) -> list[Event]:
         """From the real event stream, kept in a file of the demo's folder too."""
         self.programs.run(self.authoriser("events", "--from", str(from_record)), into=self.place.events)

@@ -1,4 +1,4 @@
-"""The demo from top to bottom: eleven steps, each a function that does one thing and says why it matters.
+"""The demo from top to bottom: fourteen steps, each a function that does one thing and says why it matters.
 
 Owns the order and the words. How a step looks is `screen`, how programs run is `stage`, what must hold is `checks`.
 Every figure printed is counted in this run, and every tick is a comparison that could have failed.
@@ -12,14 +12,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from demo import checks, timeline
+from demo import checks, life, timeline
 from demo.checks import CheckFailed, Event
 from demo.heard import FROZEN, Heard, NetworkLog
+from demo.life import GUEST
 from demo.picture import exchange_line
 from demo.programs import Program, installed, wait_for
 from demo.stage import START_MAX_S, Load, Stage, now_iso, summary_of, times
+from demo.till import Till
 
-STEPS = 11
+STEPS = 14
 ECHO_EVERY_S = 2
 REPEAT_RATE_PER_S = 1500
 COMMANDS_UNDER_LOAD = 8
@@ -53,6 +55,7 @@ def tell(stage: Stage) -> None:
         "It answers a card network for a card issuer: ISO 8583 comes in over TCP, each payment is decided, made "
         "durable and answered. Server, commands and messages are the real ones; the network and its shops are "
         "played by a simulator. A mark such as [P1] names one of the promises in README.md.",
+        steps=STEPS,
     )
     server = start_the_server(stage)
     command_s = import_the_cards(stage)
@@ -61,19 +64,18 @@ def tell(stage: Stage) -> None:
     server = kill_the_server(stage, load, server, customer)
     shop = end_the_load(stage, load, customer)
     events = compare_with_the_journal(stage, load)
-    again = repeat_everything(stage, load, events)
+    again, again_heard = repeat_everything(stage, load, events)
+    stay_rrn = live_on(stage, load, again_heard)
     replay_the_journal(stage)
     card_id = show_one_customer(stage, customer)
     show_latencies(stage, shop, again)
     stop(stage, server)
-    say_what_to_try(stage, customer, card_id, took_s=time.monotonic() - began_s)
+    say_what_to_try(stage, customer, card_id, stay_rrn, took_s=time.monotonic() - began_s)
 
 
 def start_the_server(stage: Stage) -> Program:
     stage.place.make()
     stage.screen.step(
-        1,
-        STEPS,
         "Start the server in an empty directory",
         "There is nothing to install: journal and snapshots are SQLite files in the data directory, and the key that "
         "hides card numbers is kept outside it.",
@@ -88,8 +90,6 @@ def import_the_cards(stage: Stage) -> float:
     """How long a command takes on this machine, in seconds."""
     place, screen = stage.place, stage.screen
     screen.step(
-        2,
-        STEPS,
         f"Import {place.card_count:,} cards",
         "Made-up customers, with card numbers of a test range. An import is all or nothing: one wrong line, and "
         "nothing has happened.",
@@ -107,8 +107,6 @@ def import_the_cards(stage: Stage) -> float:
 def let_the_network_pay(stage: Stage, command_s: float) -> Load:
     place, screen = stage.place, stage.screen
     screen.step(
-        3,
-        STEPS,
         "Let the network pay",
         "The simulator holds each answer against what ISO 8583 demands of it, and writes down what it heard: from "
         "now on that log is the outside's word against ours. [P1, P2]",
@@ -131,8 +129,6 @@ def let_the_network_pay(stage: Stage, command_s: float) -> Load:
 def freeze_a_card(stage: Stage, load: Load) -> Customer:
     screen, log = stage.screen, load.log
     screen.step(
-        4,
-        STEPS,
         "Freeze a card that is being used",
         "Once this command returns, no decision overlooks it. The card's number goes in on standard input (-), as "
         "others can read a command line. [P5]",
@@ -176,8 +172,6 @@ def freeze_a_card(stage: Stage, load: Load) -> Customer:
 def kill_the_server(stage: Stage, load: Load, server: Program, customer: Customer) -> Program:
     screen = stage.screen
     screen.step(
-        5,
-        STEPS,
         "Kill the server in the middle of it",
         "SIGKILL leaves no time to save anything. Nothing needs saving: an answer leaves only after its decision is "
         "on disk. [P1]",
@@ -228,8 +222,6 @@ def end_the_load(stage: Stage, load: Load, customer: Customer) -> Any:
 def compare_with_the_journal(stage: Stage, load: Load) -> list[Event]:
     screen = stage.screen
     screen.step(
-        6,
-        STEPS,
         "Hold what the network heard against the journal",
         "An approval that was heard and then forgotten is money that nobody accounts for. So each one in the "
         "simulator's log must be in the journal, once. [P1]",
@@ -250,12 +242,10 @@ def compare_with_the_journal(stage: Stage, load: Load) -> list[Event]:
     return events
 
 
-def repeat_everything(stage: Stage, load: Load, events: list[Event]) -> Any:
-    """The simulator's summary of the repeats."""
+def repeat_everything(stage: Stage, load: Load, events: list[Event]) -> tuple[Any, list[Heard]]:
+    """The simulator's summary of the repeats, and what it heard."""
     screen, place = stage.screen, stage.place
     screen.step(
-        7,
-        STEPS,
         "Send everything again",
         "A network that is unsure repeats itself (0101, 0401, 0421). It must get the answer first given, and no "
         "money may move twice. [P3]",
@@ -279,14 +269,21 @@ def repeat_everything(stage: Stage, load: Load, events: list[Event]) -> Any:
         screen.note(
             f"{times(repeated.first_answers, 'request')} whose answer the crash swallowed have one now"
         )
-    return again
+    return again, log.exchanges
+
+
+def live_on(stage: Stage, load: Load, again: list[Heard]) -> str:
+    """Three steps of one guest, whose payments are cleared with everybody's; the RRN of her stay."""
+    with Till(stage.place.port, GUEST) as till:
+        hotel = life.let_a_guest_stay(stage, till)
+        books = life.limit_and_explain(stage, till)
+    life.clear_the_day(stage, [*load.log.exchanges, *again], [*books, *hotel])
+    return hotel[-1].exchange.rrn
 
 
 def replay_the_journal(stage: Stage) -> None:
     screen, place = stage.screen, stage.place
     screen.step(
-        8,
-        STEPS,
         "Replay the journal from nothing",
         "The journal is the whole truth. Replayed, it must give the state that the snapshots hold, to the hash, and "
         "that state must balance to zero. [P4, P10]",
@@ -299,7 +296,7 @@ def replay_the_journal(stage: Stage) -> None:
     counts = (f"{report[what]:,} {what}" for what in ("records", "accounts", "holds"))
     screen.good(f"every check passed: {', '.join(counts)}")
     screen.note(f"state {report['state_hash']}")
-    searched, found = place.files_with_card_numbers()
+    searched, found = place.files_with_card_numbers(GUEST.pan)
     if found:
         raise CheckFailed(f"a card number stands in {', '.join(map(str, found))}. [P8]")
     screen.good(f"no card number in the {searched} files written here: journal, logs, events [P8]")
@@ -309,8 +306,6 @@ def show_one_customer(stage: Stage, customer: Customer) -> str:
     """The card's id, by which commands can name it."""
     screen = stage.screen
     screen.step(
-        9,
-        STEPS,
         "Read one customer's story",
         f"The events of account {customer.account}, whose card was frozen: what notifications, statements and "
         "complaints are made from. Amounts are in EUR.",
@@ -326,8 +321,6 @@ def show_one_customer(stage: Stage, customer: Customer) -> str:
 def show_latencies(stage: Stage, shop: Any, again: Any) -> None:
     screen = stage.screen
     screen.step(
-        10,
-        STEPS,
         "See how long answers took",
         "From when a request was due to its answer, the wait for the disk included; a request that had to wait for "
         "another counts in full. [P2]",
@@ -350,8 +343,6 @@ def show_latencies(stage: Stage, shop: Any, again: Any) -> None:
 def stop(stage: Stage, server: Program) -> None:
     screen = stage.screen
     screen.step(
-        STEPS,
-        STEPS,
         "Stop in order",
         "SIGTERM lets the server finish: it reads no more, answers what it has, and closes the journal.",
     )
@@ -367,11 +358,11 @@ def stop(stage: Stage, server: Program) -> None:
         raise CheckFailed(f"everything was to be stopped by now, and {', '.join(left)} runs on.")
 
 
-def say_what_to_try(stage: Stage, customer: Customer, card_id: str, *, took_s: float) -> None:
+def say_what_to_try(stage: Stage, customer: Customer, card_id: str, stay_rrn: str, *, took_s: float) -> None:
     screen = stage.screen
     screen.end(f"Every check held, in {took_s:.0f} s, and nothing is left running.")
     screen.say(f"The data are still in {stage.place.directory}. What you could try next:")
-    for what, *commands in _suggestions(stage, customer, card_id):
+    for what, *commands in _suggestions(stage, customer, card_id, stay_rrn):
         screen.gap()
         screen.say(str(what))
         for command in commands:
@@ -380,7 +371,7 @@ def say_what_to_try(stage: Stage, customer: Customer, card_id: str, *, took_s: f
     screen.say("docs/ARCHITECTURE.md walks through the code in the order that a message takes.", "dim")
 
 
-def _suggestions(stage: Stage, customer: Customer, card_id: str) -> Iterator[tuple[Any, ...]]:
+def _suggestions(stage: Stage, customer: Customer, card_id: str, stay_rrn: str) -> Iterator[tuple[Any, ...]]:
     shop = [*stage.simulator("shop"), "--rate", "200", "--seconds", "60"]
     yield "The server again, on these data:", stage.serve()
     yield "In a second terminal the network, with the simulator's own live table:", shop
@@ -390,5 +381,8 @@ def _suggestions(stage: Stage, customer: Customer, card_id: str) -> Iterator[tup
         unfreeze,
         stage.authoriser("account", "show", customer.account),
     )
+    history = stage.authoriser("account", "history", GUEST.account)
+    match = stage.authoriser("explain", "--match", stay_rrn)
+    yield "The guest's history, and why the clearing found her stay; the journal is enough:", history, match
     status, events = stage.authoriser("status"), stage.authoriser("events", "--follow")
     yield "What the server counts, and its events as they happen:", status, events

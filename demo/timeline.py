@@ -54,6 +54,9 @@ def timeline_of(account: str, events: Iterable[Event]) -> Timeline:
                 balance += event["amount_minor"]
             case "card.authorisation.approved":
                 held += event["amount_minor"]
+            case "clearing.posted":
+                balance += sum(entry["amount_minor"] for entry in event["entries"])
+                held += sum(moved["held_minor"] for moved in event["moved"])
             case _:
                 held -= event.get("released_minor", 0)
         what, where, amount_minor = _words(event)
@@ -89,22 +92,14 @@ def shortened(rows: list[Row]) -> Iterator[Row]:
 
 def _words(event: Event) -> tuple[str, str, int | None]:
     """What, where, amount."""
-    kind = event["type"]
-    merchant = ", ".join(filter(None, (event.get("merchant"), event.get("city"))))
-    match kind.split("."):
+    match event["type"].split("."):
         case "epoch", _:
             return "restart", "of the server, after SIGKILL", None
-        case "card", "authorisation", "declined":
-            code = event["response_code"]
-            return _DECLINED.get(code, f"{code} declined"), merchant, event["amount_minor"] or None
-        case "card", "authorisation", outcome:
-            return outcome, merchant, event["amount_minor"] or None
-        case "card", "reversal", _:
-            return "reversed", merchant, -event["released_minor"]
-        case "card", "state_changed":
-            return event["after"], f"the card: {event['audit_reason']}", None
-        case "card", _:
-            return "issued", f"card ****{event['last_four']}", None
+        case "card", *what:
+            return _of_a_card(event, what)
+        case "clearing", _:
+            # Its fee would be a second entry; shops that the demo clears for take none.
+            return "paid", _merchant(event), event["entries"][0]["amount_minor"]
         case "hold", "answer_unknown":
             # After a crash nobody knows which answers of the last seconds left: each of those holds is marked.
             return _UNSURE, "", None
@@ -113,3 +108,21 @@ def _words(event: Event) -> tuple[str, str, int | None]:
         case "account", "opened":
             return "opened", f"account {event['account']}", None
     return "funded", event["audit_reason"], event["amount_minor"]
+
+
+def _of_a_card(event: Event, what: list[str]) -> tuple[str, str, int | None]:
+    match what:
+        case "authorisation", "declined":
+            code = event["response_code"]
+            return _DECLINED.get(code, f"{code} declined"), _merchant(event), event["amount_minor"] or None
+        case "authorisation", outcome:
+            return outcome, _merchant(event), event["amount_minor"] or None
+        case "reversal", _:
+            return "reversed", _merchant(event), -event["released_minor"]
+        case ["state_changed"]:
+            return event["after"], f"the card: {event['audit_reason']}", None
+    return "issued", f"card ****{event['last_four']}", None
+
+
+def _merchant(event: Event) -> str:
+    return ", ".join(filter(None, (event.get("merchant"), event.get("city"))))

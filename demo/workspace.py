@@ -53,6 +53,8 @@ class Workspace:
         self.data = directory / "data"
         self.key = directory / "keys" / "pan.key"
         self.cards = directory / "cards.csv"
+        self.guest_cards = directory / "guest.csv"
+        self.clearing = directory / "clearing.csv"
         self.shop_log = directory / "shop.jsonl"
         self.repeat_log = directory / "repeat.jsonl"
         self.events = directory / "events.jsonl"
@@ -89,9 +91,23 @@ class Workspace:
         row = self._rows()[line - 2]
         return row["pan"], row["account"]
 
-    def files_with_card_numbers(self) -> tuple[int, list[Path]]:
-        """How many files were searched, and those where an imported number stands. The import file is left out."""
-        numbers = {row["pan"].encode() for row in self._rows()}
+    def pans(self) -> list[str]:
+        """Of the import file, line by line; its first card stands in line 2."""
+        return [row["pan"] for row in self._rows()]
+
+    def write_guest(self, account: str, pan: str, expiry: str, credit_minor: int) -> None:
+        """An import file of one card."""
+        with self.guest_cards.open("w", newline="") as file:
+            lines = csv.writer(file, lineterminator="\n")
+            lines.writerow(("pan", "expiry", "account", "currency", "credit_minor"))
+            lines.writerow((pan, expiry, account, "EUR", credit_minor))
+
+    def files_with_card_numbers(self, *others: str) -> tuple[int, list[Path]]:
+        """How many files were searched, and those where an imported number or one of `others` stands.
+
+        What was handed in with numbers in it is left out: import files and the clearing file.
+        """
+        numbers = {pan.encode() for pan in (*self.pans(), *others)}
         searched = list(self._files())
         return len(searched), [
             file for file in searched if numbers & set(_CARD_NUMBER.findall(file.read_bytes()))
@@ -102,8 +118,9 @@ class Workspace:
             return list(csv.DictReader(rows))
 
     def _files(self) -> Iterator[Path]:
+        handed_in = {self.cards, self.guest_cards, self.clearing}
         for file in sorted(self.directory.rglob("*")):
-            if file.is_file() and file != self.cards:
+            if file.is_file() and file not in handed_in:
                 yield file
 
 

@@ -9,11 +9,16 @@ from demo.checks import (
     CheckFailed,
     InJournal,
     Repeated,
+    account_is,
+    answered_with,
+    cleared_once,
+    declined_by_limit,
     everything_heard_is_in_the_journal,
     frozen_card_was_declined,
     repeats_get_the_first_answer,
     repeats_moved_no_money,
 )
+from demo.dayfile import Total
 from demo.heard import Heard
 
 
@@ -163,3 +168,95 @@ def test_an_approval_of_the_frozen_card_fails() -> None:
         frozen_card_was_declined([heard(**FROZEN), heard(**FROZEN | {"response_code": "00"})], 33, SINCE)
     expected = "0100 STAN 000007, answered 00, used a frozen card and was not declined with 62."
     assert expected == str(caught.value)
+
+
+def test_another_response_code_fails() -> None:
+    """Both codes are named."""
+    answered_with(heard(), "00")
+    with pytest.raises(CheckFailed) as caught:
+        answered_with(heard(), "61")
+    assert str(caught.value) == "0100 STAN 000007 was to be answered with 61, not 00."
+
+
+def account(**changed: Any) -> dict[str, Any]:
+    """As `account show --json` says it."""
+    holds = [{"amount_minor": 4150}, {"amount_minor": 38000}]
+    shown = {"account_id": "guest", "balance_minor": 100_000, "held_minor": 42_150, "available_minor": 57_850}
+    return shown | {"holds": holds} | changed
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"balance_minor": 99_999},
+        {"held_minor": 42_151},
+        {"available_minor": 57_849},
+        {"holds": [{"amount_minor": 42_150}]},
+    ],
+)
+def test_an_account_that_is_otherwise_fails(wrong: dict[str, Any]) -> None:
+    """Each figure counts, and so do the single holds."""
+    account_is(account(), balance_minor=100_000, holds_minor=[38_000, 4_150])
+    with pytest.raises(CheckFailed, match="account guest should have"):
+        account_is(account(**wrong), balance_minor=100_000, holds_minor=[38_000, 4_150])
+
+
+def explained(saw: str, *, reason: str | None = "amount_limit", agrees: bool = True) -> dict[str, Any]:
+    """As `explain --json` says it, as far as it is read."""
+    steps = [{"rule": "message", "saw": "MAC not there", "reason": None}]
+    steps.append({"rule": "amount_limit", "saw": saw, "reason": reason})
+    return {"stories": [{"records": [{"stan": "000006", "rules": {"steps": steps, "agrees": agrees}}]}]}
+
+
+SAW = "ecommerce a day: 3490 + 2990 of 5000, the card's own"
+
+
+def test_a_decline_is_explained_by_its_limit() -> None:
+    """The rule that decided, with what was used, asked and allowed."""
+    rule = declined_by_limit(explained(SAW), used_minor=3490, asked_minor=2990, limit_minor=5000)
+    assert rule == "amount_limit"
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        explained("ecommerce a day: 0 + 2990 of 5000, the card's own"),
+        explained(SAW, reason=None),
+        explained(SAW, agrees=False),
+    ],
+)
+def test_another_explanation_fails(wrong: dict[str, Any]) -> None:
+    """Other figures, a rule that passed, or rules that now say something else than then."""
+    with pytest.raises(CheckFailed, match=r"was to be declined over 3490 \+ 2990 of 5000"):
+        declined_by_limit(wrong, used_minor=3490, asked_minor=2990, limit_minor=5000)
+
+
+def report(**changed: Any) -> dict[str, Any]:
+    """As `clear --json` says it of a file of two rows, posted before; one takes more than was held."""
+    said = {
+        "reconciles": True,
+        "posted": 0,
+        "present": 2,
+        "outcomes": [{"outcome": "matched", "rows": 2}, {"outcome": "forced", "rows": 0}],
+        "totals": [{"net_minor": 1000}, {"net_minor": 250}],
+        "looks": [{"difference_minor": 50}],
+    }
+    return said | changed
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"reconciles": False},
+        {"posted": 1, "present": 1},
+        {"outcomes": [{"outcome": "matched", "rows": 1}, {"outcome": "forced", "rows": 1}]},
+        {"totals": [{"net_minor": 1249}]},
+        {"looks": []},
+        {"looks": [{"difference_minor": 50}, {"difference_minor": -1}]},
+    ],
+)
+def test_a_clearing_that_went_otherwise_fails(wrong: dict[str, Any]) -> None:
+    """Totals that disagree, a row posted again or not matched, another sum, another difference."""
+    cleared_once(report(), Total(2, 1250), differing_minor=[50])
+    with pytest.raises(CheckFailed, match="the clearing file should give"):
+        cleared_once(report(**wrong), Total(2, 1250), differing_minor=[50])

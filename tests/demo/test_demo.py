@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-DEMO_MAX_S = 100
+DEMO_MAX_S = 200
+"""It runs some thirty commands; with a load of 8 on 2 cores that took 80 s."""
 
 
 def command(directory: Path) -> list[str]:
@@ -24,6 +25,7 @@ def nothing_listens(path: Path) -> bool:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(DEMO_MAX_S + 20)
 def test_the_demo_tells_its_story_and_every_check_holds(tmp_path: Path) -> None:
     """Exit code 0, the lines that matter, no escape codes, nothing wider than a terminal, nothing left running."""
     directory = tmp_path / "demo"
@@ -32,7 +34,7 @@ def test_the_demo_tells_its_story_and_every_check_holds(tmp_path: Path) -> None:
     )
     assert (done.returncode, done.stderr) == (0, ""), done.stdout
     for line in (
-        "1/11 Start the server",
+        "1/14 Start the server",
         "50 cards imported, 0 were there already",
         "is frozen: card_",
         "62 frozen",
@@ -41,6 +43,15 @@ def test_the_demo_tells_its_story_and_every_check_holds(tmp_path: Path) -> None:
         "approvals heard are in the journal, code by code",
         "repeats got the same answer, to the approval code",
         "none of them was decided a second time",
+        "two holds: 380.00 EUR for the stay and 41.50 EUR for the dinner",
+        "61 over limit",
+        "ecommerce a day: 3490 + 2990 of 5000",
+        "amount_limit saw 34.90 EUR spent, 29.90 EUR asked for and 50.00 EUR allowed",
+        "matched, 32.50 EUR more",
+        "the totals agree with the file, to the last minor unit",
+        "rows met their payments",
+        "the same file again: nothing was posted a second time",
+        "the guest has paid 488.90 EUR",
         "every check passed: ",
         "no card number in the ",
         "held and available, added up here from events, are what the server says",
@@ -56,6 +67,7 @@ def test_the_demo_tells_its_story_and_every_check_holds(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(DEMO_MAX_S + 20)
 def test_an_interrupted_demo_leaves_nothing_running(tmp_path: Path) -> None:
     """Ctrl-C under load: exit code 130, one line, the server and the network are gone."""
     directory = tmp_path / "demo"

@@ -26,7 +26,21 @@ STORY = [
     event("card.reversal.accepted", released_minor=500, response_code="00", amount_minor=500, **SHOP),
     event("epoch.started", account=None, previous_ended_clean=False),
     event("hold.answer_unknown"),
-    event("hold.expired", released_minor=1500),
+    event(
+        "clearing.posted",
+        amount_minor=400,
+        entries=[{"kind": "presentment", "amount_minor": -400}],
+        moved=[{"hold_id": "8", "held_minor": -300}],
+        **SHOP,
+    ),
+    event("hold.expired", released_minor=1200),
+    event(
+        "clearing.posted",
+        amount_minor=700,
+        entries=[{"kind": "presentment", "amount_minor": -700}],
+        moved=[],
+        **SHOP,
+    ),
 ]
 
 
@@ -47,9 +61,11 @@ def test_events_become_rows_with_sums() -> None:
         row("reversed", "CAFE, LISBOA", -500, 1500, 4500),
         row("restart", "of the server, after SIGKILL", None, 1500, 4500),
         row("unsure", "", None, 1500, 4500),
-        row("expired", "a hold", -1500, 0, 6000),
+        row("paid", "CAFE, LISBOA", -400, 1200, 4400),
+        row("expired", "a hold", -1200, 0, 5600),
+        row("paid", "CAFE, LISBOA", -700, 0, 4900),
     ]
-    assert Timeline(expected, 0, 6000) == timeline_of("A1", STORY)
+    assert Timeline(expected, 0, 4900) == timeline_of("A1", STORY)
 
 
 def test_sums_that_differ_from_the_servers_fail() -> None:
