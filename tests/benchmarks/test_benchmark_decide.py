@@ -33,6 +33,8 @@ def test_a_quick_run_of_the_whole() -> None:
         assert sum(cost["count"] for cost in costs[:-1]) == bench.QUICK.timed
         assert all(0 < cost["decide_median"] < cost["both_median"] for cost in costs)
         assert measured["answers"]["approved"] > bench.QUICK.before / 3
+        assert len(measured["rounds"]) == bench.QUICK.timed // bench.ROUND
+        assert min(measured["rounds"]) <= costs[-1]["decide_median"] <= max(measured["rounds"])
         assert 0 < measured["mean_us"]
         assert 0 < measured["core_share"] < 1.1
         assert measured["pyiso8583_us"] > 0
