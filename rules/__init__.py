@@ -18,6 +18,7 @@ from rules.facts import (
 )
 from rules.policy import PolicyError, RuleSet, Step, default_rules, read_policy
 from rules.reason import CardState, Check, Entry, Reason, Transaction
+from rules.sort import Sort
 
 __all__ = [
     "NO_CHECKS",
@@ -33,6 +34,7 @@ __all__ = [
     "PolicyError",
     "Reason",
     "RuleSet",
+    "Sort",
     "Spend",
     "Step",
     "Transaction",

@@ -1,7 +1,7 @@
 """So much may be spent a day, a week (from Monday) and a month, in all and by class of spending."""
 
 from rules.facts import Facts
-from rules.limits import PERIODS, days_of, limits_any, own_limits, planned, told
+from rules.limits import PERIODS, days_of, limits_any, limits_these, own_limits, planned, told
 from rules.programme import SPENDING, Programme
 from rules.reason import Reason
 from rules.rule import Judge, Rule
@@ -38,4 +38,4 @@ def _saw(programme: Programme, facts: Facts) -> str:
     return told(programme, facts, "amount_minor", PERIODS)
 
 
-AMOUNT_LIMIT = Rule("amount_limit", _make, _saw, SPENDING)
+AMOUNT_LIMIT = Rule("amount_limit", _make, _saw, SPENDING, concerns=limits_these("amount_minor", PERIODS))

@@ -1,7 +1,7 @@
 """So many payments may be made a day, a week (from Monday) and a month, in all and by class of spending."""
 
 from rules.facts import WINDOWS, Facts
-from rules.limits import days_of, limits_any, own_limits, planned, told
+from rules.limits import days_of, limits_any, limits_these, own_limits, planned, told
 from rules.programme import SPENDING, Programme
 from rules.reason import Reason
 from rules.rule import Judge, Rule
@@ -40,4 +40,4 @@ def _saw(programme: Programme, facts: Facts) -> str:
     return told(programme, facts, "count", WINDOWS)
 
 
-COUNT_LIMIT = Rule("count_limit", _make, _saw, SPENDING)
+COUNT_LIMIT = Rule("count_limit", _make, _saw, SPENDING, concerns=limits_these("count", WINDOWS))

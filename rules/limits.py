@@ -81,6 +81,18 @@ def limits_any(programme: Programme, attribute: str, windows: tuple[str, ...]) -
     )
 
 
+def limits_these(attribute: str, windows: tuple[str, ...]) -> Callable[[Programme, tuple[str, ...]], bool]:
+    """Does the programme limit payments of these classes by `attribute` over any of `windows`?"""
+
+    def concerns(programme: Programme, classes: tuple[str, ...]) -> bool:
+        return any(
+            limit.window in windows and getattr(limit, attribute) is not None
+            for _place, limit in _standing(programme, classes, ())
+        )
+
+    return concerns
+
+
 def told(programme: Programme, facts: Facts, attribute: str, windows: tuple[str, ...]) -> str:
     """The limits by `attribute` that stand, and what is used of them, in words."""
     words = []

@@ -2,8 +2,8 @@
 
 Owns what a rule set can be asked. The file's keys are `policy_reading`'s, the order of the rules is `order`'s.
 
-Compiled means: for each sort of request (what is asked, how the card was taken, whether the card has controls of its
-own) the list of those rules that could decline it under this policy. What the policy does not use is never asked.
+Compiled means: for each sort of request (`sort`) the list of those rules that could decline it under this policy. What
+the policy does not use is never asked.
 """
 
 import hashlib
@@ -14,25 +14,17 @@ from msgspec import Struct
 
 from rules.facts import Facts
 from rules.order import ORDER
-from rules.plain import COVERED, plain
-from rules.plain import OF as PLAIN_OF
 from rules.policy_reading import PolicyError, read_programme
 from rules.programme import CASH, CONTACTLESS, ECOMMERCE, ONLINE, SPENDING
-from rules.reason import Entry, Reason, Transaction
-from rules.rule import Judge
+from rules.reason import Check, Entry, Reason, Transaction
+from rules.sort import Rules, Sort
 from rules.tapping import effect
 
 __all__ = ["DAY_MS", "PolicyError", "RuleSet", "Step", "default_rules", "read_policy"]
 
 DAY_MS = 86_400_000
-_PASSED = dict.fromkeys(Transaction, Reason.APPROVED) | {
-    Transaction.VERIFICATION: Reason.VERIFIED,
-    Transaction.INQUIRY: Reason.BALANCE_GIVEN,
-}
-
-
-Judges = tuple[tuple[Judge, ...], tuple[Judge, ...] | None]
-"""Every rule that such a request is asked by, and those that `plain` leaves (None: it can't be asked)."""
+_SORTS_MAX = 4_096
+"""Sorts of requests remembered of one policy: what more MCCs than a programme ever sees would ask for."""
 
 
 class Step(Struct, frozen=True):
@@ -60,8 +52,8 @@ class RuleSet:
             for name in {window.spending for window in programme.velocity}
         }
         self._full = [(rule, judge) for rule in ORDER if (judge := rule.make(programme, True)) is not None]
-        self._by_programme = self._compiled(own=False)
-        self._by_card = self._compiled(own=True)
+        self._asked = lru_cache(maxsize=_SORTS_MAX)(Rules(programme).asked)
+        self._sorts: dict[tuple[Transaction, str, Entry], Sort] = {}
         self._mcc_classes: dict[str, tuple[str, ...]] = {}
         for name, mccs in programme.classes.items():
             for mcc in mccs:
@@ -69,33 +61,31 @@ class RuleSet:
         self._hold_ms = {mcc: days * DAY_MS for mcc, days in programme.hold_days.items()}
         self._hold_default_ms = programme.hold_default_days * DAY_MS
 
-    def _compiled(self, *, own: bool) -> dict[Transaction, dict[Entry, Judges]]:
-        made = [(rule, judge) for rule in ORDER if (judge := rule.make(self.programme, own)) is not None]
+    def sort(self, transaction: Transaction, mcc: str, entry: Entry) -> Sort:
+        """What the policy says of such requests, whoever's card it is."""
+        known = self._sorts
+        found = known.get((transaction, mcc, entry))
+        if found is None:
+            if len(known) >= _SORTS_MAX:
+                known.clear()
+            found = known[transaction, mcc, entry] = self._sort(transaction, mcc, entry)
+        return found
 
-        def judges(transaction: Transaction, entry: Entry) -> Judges:
-            asked = [
-                (rule.name, judge)
-                for rule, judge in made
-                if transaction in rule.transactions and entry in rule.entries
-            ]
-            every = tuple(judge for _name, judge in asked)
-            if transaction not in PLAIN_OF:
-                return every, None
-            return every, tuple(judge for name, judge in asked if name not in COVERED)
-
-        return {
-            transaction: {entry: judges(transaction, entry) for entry in Entry} for transaction in Transaction
-        }
+    def _sort(self, transaction: Transaction, mcc: str, entry: Entry) -> Sort:
+        programme, classes = self.programme, self.classes(transaction, mcc, entry)
+        return Sort(
+            classes=classes,
+            window_ms=self.window_ms(classes),
+            hold_lifetime_ms=self.hold_lifetime_ms(mcc),
+            effect=effect(programme, transaction, entry, mcc, pin=False),
+            effect_with_pin=effect(programme, transaction, entry, mcc, pin=True),
+            asked=self._asked(transaction, entry, classes),
+            policy=self.version,
+        )
 
     def evaluate(self, facts: Facts) -> Reason:
         """The first rule's reason to decline, else APPROVED, VERIFIED or BALANCE_GIVEN by what was asked."""
-        by = self._by_programme if facts.controls is None else self._by_card
-        every, others = by[facts.transaction][facts.entry]
-        for judge in others if others is not None and plain(facts) else every:
-            reason = judge(facts)
-            if reason is not None:
-                return reason
-        return _PASSED[facts.transaction]
+        return self._asked(facts.transaction, facts.entry, facts.classes).evaluate(facts)
 
     def explain(self, facts: Facts) -> tuple[Step, ...]:
         """Every rule that such a request is asked by, in order, up to and with the one that declines."""
@@ -125,7 +115,8 @@ class RuleSet:
 
     def contactless_effect(self, facts: Facts) -> int:
         """What an approval does to the contactless counters: 0 nothing, 1 counts, 2 begins them again."""
-        return effect(self.programme, facts)
+        sort = self.sort(facts.transaction, facts.mcc, facts.entry)
+        return sort.effect_with_pin if facts.checks.pin is Check.PASSED else sort.effect
 
     def hold_lifetime_ms(self, mcc: str) -> int:
         """How long a hold of such a shop lasts where the network says nothing."""

@@ -27,6 +27,8 @@ class Rule(Struct, frozen=True):
 
     `make(programme, own)` gives its check, or None where it would never decline; `own` says that the card may have
     controls of its own. `saw(programme, facts)` is what it looks at, in words without a card's secrets.
+    `concerns(programme, classes)`, where there is one, says whether the programme has anything about payments of these
+    classes; a card's own controls may have more.
     """
 
     name: str
@@ -34,3 +36,4 @@ class Rule(Struct, frozen=True):
     saw: Callable[[Programme, Facts], str]
     transactions: frozenset[Transaction] = USES_OF_A_CARD
     entries: frozenset[Entry] = ANY_ENTRY
+    concerns: Callable[[Programme, tuple[str, ...]], bool] | None = None

@@ -8,7 +8,7 @@ they are not counted either.
 
 from rules.facts import Facts
 from rules.programme import SPENDING, Programme
-from rules.reason import Check, Entry, Reason
+from rules.reason import Check, Entry, Reason, Transaction
 from rules.rule import Judge, Rule
 from rules.words import PROOF, bound
 
@@ -45,16 +45,17 @@ def _saw(programme: Programme, facts: Facts) -> str:
 _AT_A_READER = frozenset({Entry.CHIP, Entry.CONTACTLESS})
 
 
-def effect(programme: Programme, facts: Facts) -> int:
+def effect(programme: Programme, transaction: Transaction, entry: Entry, mcc: str, *, pin: bool) -> int:
     """What an approval does to the counters: 1 one more tap, 2 they begin again, 0 nothing.
 
-    Counted even where nothing limits it, so that a limit set later knows what came before.
+    `pin`: one was checked and right. Counted even where nothing limits it, so that a limit set later knows what came
+    before.
     """
-    if facts.transaction not in SPENDING:
+    if transaction not in SPENDING:
         return 0
-    if facts.checks.pin is Check.PASSED and facts.entry in _AT_A_READER:
+    if pin and entry in _AT_A_READER:
         return 2
-    return int(facts.entry is Entry.CONTACTLESS and facts.mcc not in programme.tapping.exempt)
+    return int(entry is Entry.CONTACTLESS and mcc not in programme.tapping.exempt)
 
 
 TAPPING = Rule("tapping", _make, _saw, SPENDING, frozenset({Entry.CONTACTLESS}))

@@ -1,7 +1,7 @@
 """One payment may be of so much, in all and by class of spending."""
 
 from rules.facts import TRANSACTION, Facts
-from rules.limits import limits_any, own_limits, planned, told
+from rules.limits import limits_any, limits_these, own_limits, planned, told
 from rules.programme import SPENDING, Programme
 from rules.reason import Reason
 from rules.rule import Judge, Rule
@@ -26,4 +26,6 @@ def _saw(programme: Programme, facts: Facts) -> str:
     return told(programme, facts, "amount_minor", (TRANSACTION,))
 
 
-TRANSACTION_LIMIT = Rule("transaction_limit", _make, _saw, SPENDING)
+TRANSACTION_LIMIT = Rule(
+    "transaction_limit", _make, _saw, SPENDING, concerns=limits_these("amount_minor", (TRANSACTION,))
+)

@@ -71,4 +71,8 @@ def _saw(programme: Programme, facts: Facts) -> str:
     return "; ".join(words) or "no limit"
 
 
-VELOCITY = Rule("velocity", _make, _saw, SPENDING)
+def _concerns(programme: Programme, classes: tuple[str, ...]) -> bool:
+    return any(window.spending in ("", *classes) for window in programme.velocity)
+
+
+VELOCITY = Rule("velocity", _make, _saw, SPENDING, concerns=_concerns)

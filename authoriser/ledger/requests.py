@@ -26,7 +26,7 @@ from authoriser.ledger.common import (
 from authoriser.ledger.matching import buried, find_grown
 from authoriser.ledger.outcome import Outcome
 from authoriser.ledger.state import Account, Card, KeptAnswer, ShardState
-from rules import NO_USAGE, Counted, Facts, Reason, RuleSet, Spend, Transaction
+from rules import NO_USAGE, Check, Counted, Facts, Reason, Sort, Spend, Transaction
 
 _REFUND = Transaction.REFUND
 _UNUSED = tuple((NO_USAGE,) * (1 + classes) for classes in range(8))
@@ -41,21 +41,24 @@ def authorise(state: ShardState, command: c.AuthorisationRequest, now_ms: int, p
     account, card, kept = find_card(state, command.token, command.key)
     if kept is not None:
         return _again(kept, command, policy, account.account_id if account is not None else "")
-    if not has_room(state, account, policy, now_ms, 1):
+    # Asked here first, because nearly every account has room.
+    may_be_full = account is None or len(account.kept) >= policy.kept_answers_max
+    if may_be_full and not has_room(state, account, policy, now_ms, 1):
         return refused(policy)
     if account is None or card is None:
         return _unpaid(state, command, now_ms, policy, Reason.UNKNOWN_CARD)
     if account.tombstones and buried(account, family(account, card), command.particulars, now_ms):
         return _unpaid(state, command, now_ms, policy, Reason.REVERSED_BEFORE, account, card)
     rules = state.rules
-    facts = facts_of(account, card, command, now_ms, rules)
-    reason = rules.evaluate(facts)
+    sort = rules.sort(command.transaction, command.particulars.mcc, command.entry)
+    facts = facts_of(account, card, command, now_ms, sort)
+    reason = sort.asked.evaluate(facts)
     approved_minor = facts.amount_minor
     if reason is Reason.INSUFFICIENT_FUNDS and _may_be_partial(command, facts):
         reason, approved_minor = Reason.APPROVED_PARTIALLY, facts.available_minor
     if reason in APPROVING:
         number = state.record_no + 1
-        return _approved(number, account, card, command, facts, reason, approved_minor, policy, rules)
+        return _approved(number, account, card, command, facts, reason, approved_minor, policy, sort)
     return _unpaid(state, command, now_ms, policy, reason, account, card, facts, rules.version)
 
 
@@ -72,12 +75,10 @@ def _again(kept: KeptAnswer, command: c.AuthorisationRequest, policy: c.Policy, 
     return kept_reply(kept, command.key, account_id)
 
 
-def facts_of(
-    account: Account, card: Card, command: c.AuthorisationRequest, now_ms: int, rules: RuleSet
-) -> Facts:
+def facts_of(account: Account, card: Card, command: c.AuthorisationRequest, now_ms: int, sort: Sort) -> Facts:
     """What the rules are shown of one request."""
     said = command.particulars
-    classes = rules.classes(command.transaction, said.mcc, command.entry)
+    classes = sort.classes
     usage = card.usage
     if usage is None:
         used = _UNUSED[len(classes)] if len(classes) < len(_UNUSED) else (NO_USAGE,) * (1 + len(classes))
@@ -110,9 +111,7 @@ def facts_of(
         card.controls,
         classes,
         used,
-        _within(card.recent, now_ms - window_ms)
-        if (window_ms := rules.window_ms(classes)) and card.recent
-        else (),
+        _within(card.recent, now_ms - sort.window_ms) if sort.window_ms and card.recent else (),
         card.contactless_count,
         card.contactless_minor,
         fee_minor,
@@ -155,12 +154,12 @@ def _approved(
     reason: Reason,
     approved_minor: int,
     policy: c.Policy,
-    rules: RuleSet,
+    sort: Sort,
 ) -> Outcome:
     """What an approval makes. `number` is its record's, and names the payment and the approval code."""
     now_ms, said = facts.now_ms, command.particulars
     refund = command.transaction is Transaction.REFUND
-    expires_ms = now_ms + (command.hold_lifetime_ms or rules.hold_lifetime_ms(said.mcc))
+    expires_ms = now_ms + (command.hold_lifetime_ms or sort.hold_lifetime_ms)
     remembered_ms = on_the_hour(expires_ms + policy.payment_lifetime_ms)
     code = approval_code(number)
     hold: r.HoldPlaced | None = None
@@ -182,7 +181,8 @@ def _approved(
         amounts = (r.AmountGiven(command.account_type, ORIGINAL_AMOUNT, said.currency, said.amount_minor),)
     counted = None
     if not refund:
-        counted = _counted(facts.local_day, facts.classes, rules.contactless_effect(facts))
+        effect = sort.effect_with_pin if facts.checks.pin is Check.PASSED else sort.effect
+        counted = _counted(facts.local_day, sort.classes, effect)
     # By position, as the facts: names would cost a fifth of a microsecond.
     record = r.Decided(
         now_ms,
@@ -204,7 +204,7 @@ def _approved(
         _posted_at_once(command, approved_minor, now_ms) if said.mti == "0200" else (),
         counted,
         facts,
-        rules.version,
+        sort.policy,
         matched_by,
         parts_named(command.original) if command.increment else (),
     )
