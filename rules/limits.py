@@ -18,6 +18,7 @@ from rules.words import bound, spending
 
 PERIODS = (DAY, WEEK, MONTH)
 _WINDOWS = (*PERIODS, TRANSACTION)
+UNLIMITED = 1 << 62
 _PLANS_MAX = 16_384
 """Plans kept of one policy: so many cards with limits of their own may be busy before one is worked out anew."""
 
@@ -91,6 +92,16 @@ def limits_these(attribute: str, windows: tuple[str, ...]) -> Callable[[Programm
         )
 
     return concerns
+
+
+def least(programme: Programme, attribute: str, window: str, classes: tuple[str, ...]) -> int:
+    """The least of the programme's limits by `attribute` over a window for these classes, else UNLIMITED."""
+    limits = [
+        getattr(limit, attribute)
+        for _place, limit in _standing(programme, classes, ())
+        if limit.window == window
+    ]
+    return min((most for most in limits if most is not None), default=UNLIMITED)
 
 
 def told(programme: Programme, facts: Facts, attribute: str, windows: tuple[str, ...]) -> str:

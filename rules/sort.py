@@ -8,9 +8,10 @@ it is in the processor's caches, each rule and each look-up that is left out sav
 from msgspec import Struct
 
 from rules.facts import Facts
+from rules.limits import UNLIMITED
 from rules.order import ORDER
-from rules.plain import COVERED, plain
 from rules.plain import OF as PLAIN_OF
+from rules.plain import covered, most_for, plain
 from rules.programme import Programme
 from rules.reason import Entry, Reason, Transaction
 from rules.rule import Judge
@@ -24,22 +25,23 @@ _PASSED = dict.fromkeys(Transaction, Reason.APPROVED) | {
 class Asked(Struct, frozen=True):
     """The rules that one sort of request is asked by, by cards without controls of their own and by cards with them.
 
-    The `others` are those that `plain` leaves; None where it can't be asked.
+    The `others` are those that `plain` leaves, None where it can't be asked; `most_minor` is what it takes beside.
     """
 
     every: tuple[Judge, ...]
     others: tuple[Judge, ...] | None
     every_by_card: tuple[Judge, ...]
     others_by_card: tuple[Judge, ...] | None
+    most_minor: int
     passed: Reason
 
     def evaluate(self, facts: Facts) -> Reason:
         """The first rule's reason to decline, else APPROVED, VERIFIED or BALANCE_GIVEN by what was asked."""
         if facts.controls is None:
-            every, others = self.every, self.others
+            every, others, most_minor = self.every, self.others, self.most_minor
         else:
-            every, others = self.every_by_card, self.others_by_card
-        for judge in others if others is not None and plain(facts) else every:
+            every, others, most_minor = self.every_by_card, self.others_by_card, UNLIMITED
+        for judge in others if others is not None and plain(facts, most_minor) else every:
             reason = judge(facts)
             if reason is not None:
                 return reason
@@ -68,12 +70,13 @@ class Rules:
 
     def __init__(self, programme: Programme) -> None:
         self._programme = programme
-        self._made = [[(rule, rule.make(programme, own)) for rule in ORDER] for own in (False, True)]
+        self._by_programme = [(rule, rule.make(programme, False)) for rule in ORDER]
+        self._by_card = [(rule, rule.make(programme, True)) for rule in ORDER]
 
     def asked(self, transaction: Transaction, entry: Entry, classes: tuple[str, ...]) -> Asked:
         """What such a request is asked, in the order of the rules."""
         asked: list[tuple[tuple[Judge, ...], tuple[Judge, ...] | None]] = []
-        for own, made in enumerate(self._made):
+        for own, made in ((False, self._by_programme), (True, self._by_card)):
             judges = [
                 (rule.name, judge)
                 for rule, judge in made
@@ -82,8 +85,8 @@ class Rules:
                 and entry in rule.entries
                 and (own or rule.concerns is None or rule.concerns(self._programme, classes))
             ]
-            others = tuple(judge for name, judge in judges if name not in COVERED)
-            asked.append(
-                (tuple(judge for _name, judge in judges), others if transaction in PLAIN_OF else None)
-            )
-        return Asked(*asked[0], *asked[1], _PASSED[transaction])
+            past = covered(self._programme, own=own)
+            others = tuple(judge for name, judge in judges if name not in past)
+            every = tuple(judge for _name, judge in judges)
+            asked.append((every, others if transaction in PLAIN_OF else None))
+        return Asked(*asked[0], *asked[1], most_for(self._programme, classes), _PASSED[transaction])

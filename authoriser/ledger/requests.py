@@ -82,6 +82,8 @@ def facts_of(account: Account, card: Card, command: c.AuthorisationRequest, now_
     usage = card.usage
     if usage is None:
         used = _UNUSED[len(classes)] if len(classes) < len(_UNUSED) else (NO_USAGE,) * (1 + len(classes))
+    elif len(classes) == 1:
+        used = (usage.get("", NO_USAGE), usage.get(classes[0], NO_USAGE))
     elif classes:
         used = tuple([usage.get(name, NO_USAGE) for name in ("", *classes)])
     else:
@@ -171,8 +173,10 @@ def _approved(
         )
     if moved:
         expires_ms = moved[0].expires_ms
+    elif said.mti != "0200" and not refund:
+        hold = r.HoldPlaced(number, approved_minor, expires_ms, 0, DEBIT, 0, remembered_ms)
     else:
-        hold = _begun(number, command, approved_minor, expires_ms, remembered_ms)
+        hold = _begun_otherwise(number, command, approved_minor, expires_ms, remembered_ms)
     response_code = policy.response_codes[reason]
     replied_minor = None
     amounts: tuple[r.AmountGiven, ...] = ()
@@ -216,10 +220,10 @@ _counted = lru_cache(maxsize=1024)(Counted)
 """One for all payments of a day that count alike: it is kept with each of them."""
 
 
-def _begun(
+def _begun_otherwise(
     number: int, command: c.AuthorisationRequest, approved_minor: int, expires_ms: int, remembered_ms: int
 ) -> r.HoldPlaced:
-    """A payment begins: with a hold, or posted at once, or as a refund that is only announced."""
+    """A payment begins without a hold: posted at once, or as a refund that is only announced."""
     said = command.particulars
     refund = command.transaction is Transaction.REFUND
     kind = CREDIT if refund else DEBIT
@@ -228,7 +232,7 @@ def _begun(
         if refund:
             fee_minor = min(fee_minor, approved_minor)
         return r.HoldPlaced(number, 0, expires_ms, approved_minor, kind, fee_minor, remembered_ms)
-    return r.HoldPlaced(number, 0 if refund else approved_minor, expires_ms, 0, kind, 0, remembered_ms)
+    return r.HoldPlaced(number, 0, expires_ms, 0, kind, 0, remembered_ms)
 
 
 def _grown(
