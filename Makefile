@@ -4,7 +4,7 @@ VENV := .venv
 PY := $(VENV)/bin/python
 STAMP := $(VENV)/.installed
 
-.PHONY: help setup demo test check lint types lock clean
+.PHONY: help setup demo stack test check lint types lock clean
 
 help:  ## what can be made
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -21,6 +21,9 @@ $(STAMP): requirements.txt pyproject.toml
 demo: setup  ## the whole path on this machine, in about a minute
 	@$(PY) -m demo
 
+stack: setup  ## a real Cassandra and a real Kafka on this machine (needs Java 17 and Maven)
+	@$(PY) -m stack up
+
 test: setup  ## every test
 	@$(PY) -m pytest
 
@@ -34,7 +37,8 @@ types: setup
 check: lint types test  ## lint, types and every test: what CI runs
 
 lock: setup  ## pin requirements.txt again from pyproject.toml
-	@$(PY) -m piptools compile --quiet --upgrade --strip-extras --generate-hashes --allow-unsafe --extra dev --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-header --output-file requirements.txt pyproject.toml
+	@$(PY) -m piptools compile --quiet --upgrade --strip-extras --generate-hashes --allow-unsafe --extra dev --extra stack --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-header --output-file requirements.txt pyproject.toml
 
-clean:  ## remove what setup and demo made
-	rm -rf $(VENV) .demo
+clean:  ## remove what setup, demo and stack made
+	-@[ ! -x $(PY) ] || $(PY) -m stack down
+	rm -rf $(VENV) .demo .stack

@@ -1,0 +1,110 @@
+"""`python -m stack`: reads the command line, calls `stack.servers`, prints.
+
+Exit codes: 0 done, for `status` everything runs; 1 it could not be done, or something is down; 2 wrong usage.
+"""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from stack import cassandra
+from stack.errors import StackError
+from stack.servers import DIRECTORY, SERVERS, Stack, Wanted
+from stack.state import condition
+
+OK, FAILED = 0, 1
+TAIL_BYTES = 20_000
+
+
+def main(arguments: list[str] | None = None) -> int:
+    options = _parser().parse_args(arguments)
+    wanted = Wanted()
+    if options.command == "up":
+        wanted = Wanted(options.cassandra, options.kafka, options.commitlog_sync, options.heap_mb)
+    stack = Stack(
+        options.directory,
+        wanted,
+        library=options.directory / "jars",
+        say=lambda text: print(text, flush=True),
+    )
+    try:
+        return _run(stack, options)
+    except StackError as error:
+        print(f"stack: {error}", file=sys.stderr)
+        return FAILED
+    except KeyboardInterrupt:
+        print("stack: interrupted; `python -m stack down` stops what was started", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
+
+
+def _run(stack: Stack, options: argparse.Namespace) -> int:
+    match options.command:
+        case "up":
+            stack.up()
+        case "down":
+            stack.down(forget=options.forget)
+        case "status":
+            return _status(stack)
+        case "logs":
+            _logs(stack, options.server, options.number)
+        case _:
+            getattr(stack, options.command)(options.server, options.number)
+    return OK
+
+
+def _status(stack: Stack) -> int:
+    nodes = stack.nodes
+    if not nodes:
+        print("nothing was started here; `python -m stack up` does")
+        return FAILED
+    for node in nodes:
+        state = condition(node)
+        pid = f"  pid {node.pid}" if state != "down" else ""
+        print(f"{node.name:<12} {state:<8} {node.address}{pid}  {node.log}")
+    return OK if all(condition(node) == "running" for node in nodes) else FAILED
+
+
+def _logs(stack: Stack, server: str, number: int) -> None:
+    log = stack.node(server, number).log
+    if not log.exists():
+        raise StackError(f"{server} {number} has no log yet: it was never started.")
+    with log.open("rb") as file:
+        file.seek(max(0, log.stat().st_size - TAIL_BYTES))
+        print(file.read().decode(errors="replace"), end="")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m stack", description="A real Apache Cassandra and a real Apache Kafka on this machine."
+    )
+    parser.add_argument(
+        "--directory", type=Path, default=DIRECTORY, help="where everything of it lies (default: .stack)"
+    )
+    commands = parser.add_subparsers(dest="command", required=True)
+    up = commands.add_parser("up", help="start what does not run, and return when all of it serves")
+    up.add_argument("--cassandra", type=int, default=1, metavar="NODES", help="0 to 3 (default: 1)")
+    up.add_argument("--kafka", type=int, default=1, metavar="NODES", help="0 or 1 (default: 1)")
+    up.add_argument("--commitlog-sync", choices=cassandra.COMMITLOG_SYNC, default="batch")
+    up.add_argument("--heap-mb", type=int, default=512, help="of each server (default: 512)")
+    down = commands.add_parser("down", help="stop everything; data stays")
+    down.add_argument("--forget", action="store_true", help="remove data, logs and ports too")
+    commands.add_parser("status", help="what runs where; exit code 1 if something is down")
+    for name, text in (
+        ("start", "start one that was killed, on its data"),
+        ("logs", "the end of its log"),
+        ("kill", "SIGKILL"),
+        ("pause", "SIGSTOP: it keeps its connections and says nothing"),
+        ("resume", "SIGCONT"),
+    ):
+        one = commands.add_parser(name, help=text)
+        one.add_argument("server", choices=SERVERS)
+        one.add_argument("number", type=int, nargs="?", default=1)
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,88 @@
+"""How Kafka is configured and started: one process that is broker and controller (KRaft), on loopback.
+
+A folder has to be formatted once before its first start.
+"""
+
+import base64
+import uuid
+from pathlib import Path
+
+from stack.state import Node
+
+USUAL_PORT = 9092
+USUAL_CONTROLLER_PORT = 9093
+MAIN = "kafka.Kafka"
+FORMAT_MAIN = "kafka.tools.StorageTool"
+FORMAT_HEAP_MB = 128
+
+
+def server_properties(node: Node) -> str:
+    """Topics are made on purpose only, and with one broker everything inside is kept once.
+
+    `log.flush.interval.messages` is left alone: Kafka's durability is replication, and a machine of one has none. The
+    journal is what must survive; the relay sends again what Kafka lost.
+    """
+    controller = f"{node.host}:{node.inner_port}"
+    lines = [
+        "process.roles=broker,controller",
+        f"node.id={node.number}",
+        f"controller.quorum.voters={node.number}@{controller}",
+        f"listeners=PLAINTEXT://{node.address},CONTROLLER://{controller}",
+        f"advertised.listeners=PLAINTEXT://{node.address}",
+        "controller.listener.names=CONTROLLER",
+        "inter.broker.listener.name=PLAINTEXT",
+        "listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+        f"log.dirs={Path(node.directory) / 'data'}",
+        "auto.create.topics.enable=false",
+        "offsets.topic.replication.factor=1",
+        "offsets.topic.num.partitions=4",
+        "transaction.state.log.replication.factor=1",
+        "transaction.state.log.min.isr=1",
+        "transaction.state.log.num.partitions=4",
+        "group.initial.rebalance.delay.ms=0",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+LOG4J = """status = error
+appender.out.type = Console
+appender.out.name = out
+appender.out.layout.type = PatternLayout
+appender.out.layout.pattern = %d %-5p %c{1} %m%n
+rootLogger.level = info
+rootLogger.appenderRef.out.ref = out
+"""
+
+
+def write_config(node: Node) -> None:
+    directory = Path(node.directory)
+    (directory / "data").mkdir(parents=True, exist_ok=True)
+    (directory / "server.properties").write_text(server_properties(node))
+    (directory / "log4j2.properties").write_text(LOG4J)
+
+
+def is_formatted(node: Node) -> bool:
+    return (Path(node.directory) / "data" / "meta.properties").exists()
+
+
+def format_command(node: Node, *, java: Path, jars: Path) -> list[str]:
+    cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+    arguments = ["format", "--cluster-id", cluster, "--config", f"{node.directory}/server.properties"]
+    return [*_java(node, java, jars, FORMAT_HEAP_MB), FORMAT_MAIN, *arguments]
+
+
+def command(node: Node, *, java: Path, jars: Path, heap_mb: int) -> list[str]:
+    return [*_java(node, java, jars, heap_mb), MAIN, f"{node.directory}/server.properties"]
+
+
+def _java(node: Node, java: Path, jars: Path, heap_mb: int) -> list[str]:
+    return [
+        str(java),
+        f"-Xmx{heap_mb}m",
+        "-XX:+UseSerialGC",
+        "-XX:+ExitOnOutOfMemoryError",
+        "-Djava.net.preferIPv4Stack=true",
+        f"-Dlog4j2.configurationFile={(Path(node.directory) / 'log4j2.properties').as_uri()}",
+        "-cp",
+        f"{jars}/*",
+    ]

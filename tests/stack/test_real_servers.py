@@ -1,0 +1,88 @@
+"""The real servers: up, killed, paused, and what they were told is still there."""
+
+import asyncio
+import time
+
+import pytest
+
+from stack import Stack, StackError
+from stack.readiness import answers
+from stack.state import condition
+
+# Cassandra takes ten seconds to start, a minute on a busy machine, and the first run fetches the jars.
+pytestmark = [pytest.mark.stack, pytest.mark.slow, pytest.mark.timeout(900)]
+
+SAYS_NOTHING_S = 0.5
+
+
+def test_what_cassandra_acknowledged_survives_its_kill(cassandra_stack: Stack) -> None:
+    """A row written just before SIGKILL is there after the start on the same data: the commit log was synced."""
+    from cassandra.cluster import Cluster
+
+    node = cassandra_stack.node("cassandra")
+
+    def execute(*statements: str) -> list[tuple[object, ...]]:
+        cluster = Cluster([node.host], port=node.port)
+        try:
+            session = cluster.connect()
+            return [tuple(row) for statement in statements for row in session.execute(statement) or ()]
+        finally:
+            cluster.shutdown()
+
+    execute(
+        "CREATE KEYSPACE killed WITH replication = {'class': 'SimpleStrategy', 'replication_factor': 1}",
+        "CREATE TABLE killed.rows (id int PRIMARY KEY, text text)",
+        "INSERT INTO killed.rows (id, text) VALUES (1, 'acknowledged')",
+    )
+    cassandra_stack.kill("cassandra")
+    assert condition(node) == "down"
+    assert not answers("cassandra", node.host, node.port)
+    with pytest.raises(StackError, match="cassandra 1 does not run"):
+        cassandra_stack.kill("cassandra")
+    cassandra_stack.start("cassandra")
+    assert execute("SELECT id, text FROM killed.rows") == [(1, "acknowledged")]
+
+
+def test_kafka_says_nothing_while_it_is_paused(kafka_stack: Stack) -> None:
+    """A record sent to a paused broker waits, is acknowledged when it goes on, and is read once."""
+    asyncio.run(_paused_and_resumed(kafka_stack))
+
+
+async def _paused_and_resumed(stack: Stack) -> None:
+    from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+    from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+
+    node = stack.node("kafka")
+    admin = AIOKafkaAdminClient(bootstrap_servers=node.address)
+    await admin.start()
+    await admin.create_topics([NewTopic("paused", num_partitions=1, replication_factor=1)])
+    await admin.close()
+    producer = AIOKafkaProducer(bootstrap_servers=node.address, acks="all", enable_idempotence=True)
+    await producer.start()
+    await producer.send_and_wait("paused", b"before", partition=0)
+    stack.pause("kafka")
+    try:
+        sent = await producer.send("paused", b"meanwhile", partition=0)
+        done, _waiting = await asyncio.wait([sent], timeout=SAYS_NOTHING_S)
+        assert not done
+        assert condition(node) == "paused"
+    finally:
+        stack.resume("kafka")
+    assert (await sent).offset == 1
+    await producer.stop()
+    consumer = AIOKafkaConsumer(bootstrap_servers=node.address)
+    await consumer.start()
+    consumer.assign([TopicPartition("paused", 0)])
+    await consumer.seek_to_beginning()
+    values = [(await consumer.getone()).value for _ in range(2)]
+    await consumer.stop()
+    assert values == [b"before", b"meanwhile"]
+
+
+def test_up_again_starts_nothing_that_runs(kafka_stack: Stack) -> None:
+    """`up` on servers that serve is quick and leaves their processes alone."""
+    before = kafka_stack.nodes
+    began = time.monotonic()
+    kafka_stack.up()
+    assert kafka_stack.nodes == before
+    assert time.monotonic() - began < 60
