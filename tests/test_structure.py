@@ -14,7 +14,13 @@ MAY_IMPORT = {
     "iso8583/isowire": {"isowire"},
     "rules": {"rules"},
     "authoriser/ledger": {"authoriser.ledger", "rules"},
-    "authoriser/journal": {"authoriser.journal", "authoriser.ledger.records", "authoriser.limits"},
+    "authoriser/cassandra": {"authoriser.cassandra"},
+    "authoriser/journal": {
+        "authoriser.journal",
+        "authoriser.cassandra",
+        "authoriser.ledger.records",
+        "authoriser.limits",
+    },
     "authoriser": {"authoriser", "rules", "isowire"},
     "simulator": {"simulator", "isowire"},
     "stack": {"stack"},
@@ -46,6 +52,21 @@ def test_imports_go_one_way(folder: str) -> None:
     }
     assert files
     assert wrong == set()
+
+
+def test_one_file_meets_the_cassandra_driver() -> None:
+    """The driver's threads and trio's tasks meet in one file; nothing else of the authoriser imports the driver."""
+    meeting = {
+        str(path.relative_to(ROOT))
+        for path in (ROOT / "authoriser").rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if (
+            isinstance(node, ast.Import)
+            and any(name.name.split(".")[0] == "cassandra" for name in node.names)
+        )
+        or (isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "cassandra")
+    }
+    assert meeting == {"authoriser/cassandra/session.py"}
 
 
 def test_iso8583_is_pyiso8583() -> None:

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from authoriser import __version__
-from authoriser.cli import accounts, cards, operations
+from authoriser.cli import accounts, cards, operations, schema_command
 from authoriser.cli.clear_command import clear
 from authoriser.cli.errors import OneLineErrors
 from authoriser.cli.exception_commands import app as exceptions
@@ -47,6 +47,7 @@ app.command(
     "explain", epilog="Example: authoriser explain 412300000017  |  authoriser explain --match 412300000017"
 )(explain)
 app.command("replay", epilog="Example: authoriser replay --policy stricter.toml --from 5000")(replay)
+app.add_typer(schema_command.app, name="schema")
 
 
 def _print_version(wanted: bool) -> None:  # noqa: FBT001 - typer's callback

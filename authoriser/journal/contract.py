@@ -35,7 +35,10 @@ class Journal(Protocol):
         ...
 
     async def read(self, from_seq: int, count: int) -> list[tuple[int, bytes]]:
-        """Up to `count` batches from slot `from_seq` on, in order; fewer only at the end of the log."""
+        """Up to `count` batches from slot `from_seq` on, in order; fewer only at the end of the log.
+
+        Raises Unknown where a log on other machines can't be read now, with `retry` if it may be later.
+        """
         ...
 
     async def close(self) -> None: ...

@@ -1,0 +1,106 @@
+"""Whether a server keeps what it acknowledged: asked at start, and refused by the setting's name.
+
+Every node that the driver knows is asked, as settings are each node's own.
+"""
+
+from collections.abc import Mapping
+
+from authoriser.cassandra.session import CassandraError, Durability, Session
+
+MAJOR_MIN = 4
+"""3.x has no system_views.settings, and lightweight transactions of it lost writes in ways that 4.0 repaired."""
+SYNCED = ("batch", "group")
+REPLICAS_FOR_REPLICATED = 3
+
+
+class UnsafeServer(Exception):  # noqa: N818 - says what it is
+    """`problems`: one line a setting, with what would be right. `str()` is all of them."""
+
+    def __init__(self, problems: tuple[str, ...]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+async def require_safe(session: Session) -> None:
+    """Raises UnsafeServer for what could lose an approval, CassandraError (passing) for a node that can't be asked."""
+    keyspace = session.config.keyspace
+    (row,) = await session.execute(
+        "SELECT durable_writes, replication FROM system_schema.keyspaces WHERE keyspace_name = %s",
+        (keyspace,),
+    )
+    (table,) = await session.execute(
+        "SELECT default_time_to_live FROM system_schema.tables WHERE keyspace_name = %s AND table_name = 'journal'",
+        (keyspace,),
+    )
+    replicas = replicas_of(row["replication"], session.config.local_data_centre)
+    problems = keyspace_problems(
+        keyspace, durable_writes=row["durable_writes"], time_to_live=table["default_time_to_live"]
+    )
+    for host in session.hosts():
+        where = f"{host.address}:{host.endpoint.port}"
+        try:
+            (version,) = await session.execute("SELECT release_version FROM system.local", host=host)
+            settings = await session.execute(
+                "SELECT name, value FROM system_views.settings WHERE name = 'commitlog_sync'", host=host
+            )
+        except CassandraError as error:
+            raise CassandraError(
+                f"{where}: can't be asked whether it is safe ({error})", passing=error.passing
+            ) from None
+        problems += node_problems(
+            where,
+            version["release_version"],
+            {setting["name"]: setting["value"] for setting in settings},
+            durability=session.config.durability,
+            replicas=replicas,
+        )
+    if problems:
+        raise UnsafeServer(problems)
+
+
+def replicas_of(replication: Mapping[str, str], data_centre: str) -> int:
+    """How many replicas of the home data centre (of the smallest, where none is named) hold each row."""
+    counts = {name: value for name, value in replication.items() if name != "class"}
+    by_data_centre = bool(data_centre) and "replication_factor" not in counts
+    chosen = [counts.get(data_centre, "0")] if by_data_centre else list(counts.values())
+    return min((int(count.partition("/")[0]) for count in chosen), default=0)
+
+
+def keyspace_problems(keyspace: str, *, durable_writes: bool, time_to_live: int) -> tuple[str, ...]:
+    problems = []
+    if not durable_writes:
+        problems.append(
+            f"keyspace {keyspace}: durable_writes is false, so what it acknowledges is in memory only; "
+            f"ALTER KEYSPACE {keyspace} WITH durable_writes = true"
+        )
+    if time_to_live:
+        problems.append(
+            f"table {keyspace}.journal: default_time_to_live is {time_to_live} s, so the journal would vanish; "
+            f"ALTER TABLE {keyspace}.journal WITH default_time_to_live = 0"
+        )
+    return tuple(problems)
+
+
+def node_problems(
+    where: str, release: str, settings: Mapping[str, str], *, durability: Durability, replicas: int
+) -> tuple[str, ...]:
+    """What is unsafe about one node. `settings` as in system_views.settings."""
+    major = release.partition(".")[0]
+    if not major.isdigit() or int(major) < MAJOR_MIN:
+        return (f"{where}: release_version is {release}; {MAJOR_MIN}.0 or later is needed",)
+    sync = settings.get("commitlog_sync") or "unknown"
+    if sync in SYNCED:
+        return ()
+    if durability == "replicated" and sync == "periodic":
+        if replicas >= REPLICAS_FOR_REPLICATED:
+            return ()
+        wrong = (
+            'is periodic, and durability = "replicated" accepts that on '
+            f"{REPLICAS_FOR_REPLICATED} replicas or more; the keyspace has {replicas}"
+        )
+    else:
+        wrong = (
+            f"is {sync}, which loses up to ten seconds of approvals at a power loss; set commitlog_sync: batch "
+            "(or group) in its cassandra.yaml"
+        )
+    return (f"{where}: commitlog_sync {wrong}",)

@@ -1,0 +1,86 @@
+"""Which servers are refused, and in which words."""
+
+import pytest
+
+from authoriser.cassandra.safety import keyspace_problems, node_problems, replicas_of
+
+WHERE = "10.0.0.1:9042"
+
+
+@pytest.mark.parametrize("mode", ["batch", "group"])
+def test_a_synced_commit_log_is_safe(mode: str) -> None:
+    """Both modes sync before they acknowledge, with one replica too."""
+    settings = {"commitlog_sync": mode}
+    assert node_problems(WHERE, "5.0.6", settings, durability="synced", replicas=1) == ()
+
+
+def test_a_periodic_commit_log_is_refused_by_name() -> None:
+    """Cassandra's default loses ten seconds; three replicas alone do not make it what was asked for."""
+    settings = {"commitlog_sync": "periodic"}
+    assert node_problems(WHERE, "5.0.6", settings, durability="synced", replicas=3) == (
+        (
+            "10.0.0.1:9042: commitlog_sync is periodic, which loses up to ten seconds of approvals at a power "
+            "loss; set commitlog_sync: batch (or group) in its cassandra.yaml"
+        ),
+    )
+
+
+def test_replicated_durability_is_a_choice_that_needs_three_replicas() -> None:
+    """It is accepted by explicit choice, and only where other machines have what one loses."""
+    settings = {"commitlog_sync": "periodic"}
+    assert node_problems(WHERE, "5.0.6", settings, durability="replicated", replicas=3) == ()
+    assert node_problems(WHERE, "5.0.6", settings, durability="replicated", replicas=2) == (
+        (
+            '10.0.0.1:9042: commitlog_sync is periodic, and durability = "replicated" accepts that on 3 replicas '
+            "or more; the keyspace has 2"
+        ),
+    )
+
+
+@pytest.mark.parametrize("settings", [{}, {"commitlog_sync": ""}, {"commitlog_sync": "later"}])
+def test_what_is_not_known_to_be_safe_is_refused(settings: dict[str, str]) -> None:
+    """A setting that is absent or new to us proves nothing, whatever durability was chosen."""
+    for durability in ("synced", "replicated"):
+        (problem,) = node_problems(WHERE, "5.0.6", settings, durability=durability, replicas=3)  # type: ignore[arg-type]
+        assert problem.startswith("10.0.0.1:9042: commitlog_sync is ")
+
+
+@pytest.mark.parametrize("release", ["3.11.17", "", "unknown"])
+def test_an_old_release_is_refused(release: str) -> None:
+    """Before its settings are looked at, which it has no table for."""
+    assert node_problems(WHERE, release, {}, durability="synced", replicas=1) == (
+        f"10.0.0.1:9042: release_version is {release}; 4.0 or later is needed",
+    )
+
+
+def test_a_keyspace_in_memory_or_with_a_ttl_is_refused_by_name() -> None:
+    """Each with the statement that makes it right."""
+    assert keyspace_problems("cards", durable_writes=True, time_to_live=0) == ()
+    assert keyspace_problems("cards", durable_writes=False, time_to_live=60) == (
+        (
+            "keyspace cards: durable_writes is false, so what it acknowledges is in memory only; ALTER KEYSPACE "
+            "cards WITH durable_writes = true"
+        ),
+        (
+            "table cards.journal: default_time_to_live is 60 s, so the journal would vanish; ALTER TABLE "
+            "cards.journal WITH default_time_to_live = 0"
+        ),
+    )
+
+
+@pytest.mark.parametrize(
+    ("replication", "data_centre", "replicas"),
+    [
+        ({"class": "org.apache.cassandra.locator.SimpleStrategy", "replication_factor": "3"}, "", 3),
+        ({"class": "org.apache.cassandra.locator.NetworkTopologyStrategy", "a": "3", "b": "1"}, "a", 3),
+        ({"class": "org.apache.cassandra.locator.NetworkTopologyStrategy", "a": "3", "b": "1"}, "", 1),
+        ({"class": "org.apache.cassandra.locator.NetworkTopologyStrategy", "a": "3/1"}, "a", 3),
+        ({"class": "org.apache.cassandra.locator.LocalStrategy"}, "", 0),
+        ({"class": "org.apache.cassandra.locator.NetworkTopologyStrategy", "a": "3"}, "elsewhere", 0),
+    ],
+)
+def test_replicas_are_those_of_the_home_data_centre(
+    replication: dict[str, str], data_centre: str, replicas: int
+) -> None:
+    """The smallest number where none is named; none at all in a data centre that has no copy."""
+    assert replicas_of(replication, data_centre) == replicas

@@ -1,0 +1,103 @@
+"""The schema's files, and the command that applies them to a real Cassandra."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+import trio
+
+from stack.state import Node
+
+COMMAND_MAX_S = 120
+
+
+def command(*arguments: str) -> tuple[int, str, str]:
+    """Exit code, output and errors of `authoriser schema`."""
+    done = subprocess.run(
+        [sys.executable, "-m", "authoriser", "schema", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=COMMAND_MAX_S,
+        env=os.environ | {"COLUMNS": "80"},
+        check=False,
+    )
+    return done.returncode, done.stdout, done.stderr
+
+
+def test_versions_are_numbered_without_a_gap() -> None:
+    """Each file is a version, and each statement can be done twice."""
+    pytest.importorskip("cassandra", reason="the Cassandra driver is not installed (the extra `stack`)")
+    from authoriser.cassandra.schema_versions import latest_version, schema_files
+
+    schema = schema_files()
+    assert [file.version for file in schema] == list(range(1, latest_version() + 1))
+    statements = [statement for file in schema for statement in file.statements]
+    assert statements
+    assert all(statement.startswith("CREATE TABLE IF NOT EXISTS ") for statement in statements)
+
+
+def test_wrong_addresses_are_said_in_a_line() -> None:
+    """Before anything is connected to."""
+    code, out, err = command("version", "--contact", "nonsense")
+    assert (code, out) == (2, "")
+    assert err.startswith('authoriser: --contact "nonsense" should be "HOST:PORT"')
+
+
+@pytest.mark.stack
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_the_schema_is_created_once_and_versioned(cassandra_node: Node) -> None:
+    """The command makes it, does nothing the second time, and says which version is there."""
+    where = ("--contact", cassandra_node.address, "--keyspace", "schema_created")
+    assert command("version", *where) == (
+        1,
+        "",
+        (
+            "authoriser: keyspace schema_created has schema version none, and this program needs 2: run "
+            "`authoriser schema create`\n"
+        ),
+    )
+    assert command("create", *where) == (
+        0,
+        "applied 1 versions\napplied 2 journal\nkeyspace schema_created has schema version 2\n",
+        "",
+    )
+    assert command("create", *where) == (0, "keyspace schema_created has schema version 2\n", "")
+    assert command("version", *where) == (0, "keyspace schema_created has schema version 2\n", "")
+    code, out, err = command("create", "--contact", cassandra_node.address, "--keyspace", 'x"; DROP')
+    assert (code, out) == (1, "")
+    assert "should be 1 to 48 small letters" in err
+
+
+@pytest.mark.stack
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_an_unsafe_or_foreign_keyspace_is_refused(cassandra_node: Node) -> None:
+    """No journal opens where the schema is missing or another's, or where writes are not kept."""
+    trio.run(_refusals, cassandra_node)
+
+
+async def _refusals(node: Node) -> None:
+    from authoriser.cassandra.safety import UnsafeServer
+    from authoriser.cassandra.schema_versions import SchemaError, create_schema
+    from authoriser.cassandra.session import CassandraConfig, Session
+    from authoriser.journal.cassandra import CassandraJournal
+
+    config = CassandraConfig(((node.host, node.port),), "schema_refused")
+    async with await Session.open(config, with_keyspace=False) as session:
+        with pytest.raises(SchemaError, match="has schema version none, and this program needs 2"):
+            await CassandraJournal.open(session, shard=1)
+    await create_schema(config, 1)
+    async with await Session.open(config) as session:
+        await CassandraJournal.open(session, shard=1)
+        await session.execute("ALTER KEYSPACE schema_refused WITH durable_writes = false")
+        with pytest.raises(UnsafeServer, match="keyspace schema_refused: durable_writes is false"):
+            await CassandraJournal.open(session, shard=1)
+        await session.execute("ALTER KEYSPACE schema_refused WITH durable_writes = true")
+        note = (
+            "INSERT INTO schema_versions (part, version, name, digest) VALUES ('authoriser', 3, 'more', '')"
+        )
+        await session.execute(note + " IF NOT EXISTS")
+        with pytest.raises(SchemaError, match="it was made by a later one"):
+            await CassandraJournal.open(session, shard=1)

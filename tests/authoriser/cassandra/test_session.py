@@ -1,0 +1,58 @@
+"""Which of the driver's errors pass by themselves."""
+
+import pytest
+
+pytest.importorskip("cassandra", reason="the Cassandra driver is not installed (the extra `stack`)")
+
+from cassandra import (
+    InvalidRequest,
+    OperationTimedOut,
+    Unauthorized,
+    Unavailable,
+    WriteFailure,
+    WriteTimeout,
+    WriteType,
+)
+from cassandra.cluster import NoHostAvailable
+from cassandra.connection import ConnectionShutdown
+from cassandra.protocol import OverloadedErrorMessage, SyntaxException
+
+from authoriser.cassandra.session import said
+
+PASSING = (
+    WriteTimeout("not enough answers", write_type=WriteType.CAS),
+    WriteFailure("a replica failed", write_type=WriteType.CAS),
+    OperationTimedOut(),
+    Unavailable("one replica is away"),
+    NoHostAvailable("nobody answers", {}),
+    ConnectionShutdown("the node went away"),
+    OverloadedErrorMessage(0x1001, "too much to do", None),
+    ConnectionRefusedError(111, "refused"),
+)
+FINAL = (
+    InvalidRequest("unconfigured table journal"),
+    Unauthorized("not this user"),
+    SyntaxException(0x2000, "no viable alternative", None),
+)
+
+
+@pytest.mark.parametrize("error", PASSING, ids=lambda error: type(error).__name__)
+def test_what_may_be_over_when_tried_again_passes(error: Exception) -> None:
+    """Timeouts above all: the outcome of a lightweight transaction is then unknown, and the same bytes go again."""
+    ours = said(error)
+    assert ours is not None
+    assert ours.passing
+    assert str(ours).startswith(f"{type(error).__name__}: ")
+
+
+@pytest.mark.parametrize("error", FINAL, ids=lambda error: type(error).__name__)
+def test_what_trying_again_cannot_help_is_final(error: Exception) -> None:
+    """A table that is not there will not appear by itself: the process is to end and say so."""
+    ours = said(error)
+    assert ours is not None
+    assert not ours.passing
+
+
+def test_a_fault_of_the_program_is_not_the_drivers() -> None:
+    """A wrong type bound to a statement is no outage: it must not be tried again for ever."""
+    assert said(TypeError("not an int")) is None
