@@ -38,6 +38,7 @@ def answers(server: str, host: str, port: int) -> bool:
 
 
 def _query(host: str, port: int) -> bool:
+    from cassandra import ProtocolVersion
     from cassandra.cluster import Cluster, ExecutionProfile, NoHostAvailable
     from cassandra.policies import WhiteListRoundRobinPolicy
 
@@ -45,6 +46,7 @@ def _query(host: str, port: int) -> bool:
     cluster = Cluster(
         [host],
         port=port,
+        protocol_version=ProtocolVersion.V5,
         connect_timeout=TRY_MAX_S,
         control_connection_timeout=TRY_MAX_S,
         execution_profiles={"ready": profile, "default": profile},
