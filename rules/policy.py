@@ -53,7 +53,7 @@ class RuleSet:
         }
         self._full = [(rule, judge) for rule in ORDER if (judge := rule.make(programme, True)) is not None]
         self._asked = lru_cache(maxsize=_SORTS_MAX)(Rules(programme).asked)
-        self._sorts: dict[tuple[Transaction, str, Entry], Sort] = {}
+        self.sorts: dict[tuple[Transaction, str, Entry], Sort] = {}
         self._mcc_classes: dict[str, tuple[str, ...]] = {}
         for name, mccs in programme.classes.items():
             for mcc in mccs:
@@ -63,7 +63,7 @@ class RuleSet:
 
     def sort(self, transaction: Transaction, mcc: str, entry: Entry) -> Sort:
         """What the policy says of such requests, whoever's card it is."""
-        known = self._sorts
+        known = self.sorts
         found = known.get((transaction, mcc, entry))
         if found is None:
             if len(known) >= _SORTS_MAX:

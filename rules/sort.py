@@ -7,15 +7,17 @@ it is in the processor's caches, each rule and each look-up that is left out sav
 
 from msgspec import Struct
 
-from rules.facts import Facts
+from rules.facts import NO_CHECKS, Counted, Facts
 from rules.limits import UNLIMITED
 from rules.order import ORDER
 from rules.plain import OF as PLAIN_OF
-from rules.plain import covered, most_for, plain
+from rules.plain import covered, most_for
 from rules.programme import Programme
-from rules.reason import Entry, Reason, Transaction
+from rules.reason import CardState, Check, Entry, Reason, Transaction
 from rules.rule import Judge
 
+_ACTIVE = CardState.ACTIVE
+_NOT_FAILED = frozenset({Check.ABSENT, Check.NOT_CHECKED, Check.PASSED})
 _PASSED = dict.fromkeys(Transaction, Reason.APPROVED) | {
     Transaction.VERIFICATION: Reason.VERIFIED,
     Transaction.INQUIRY: Reason.BALANCE_GIVEN,
@@ -41,19 +43,46 @@ class Asked(Struct, frozen=True):
             every, others, most_minor = self.every, self.others, self.most_minor
         else:
             every, others, most_minor = self.every_by_card, self.others_by_card, UNLIMITED
-        for judge in others if others is not None and plain(facts, most_minor) else every:
+        # The short way past the rules that `plain` names: taken only where none of them has anything against it.
+        checks = facts.checks
+        if (
+            others is not None
+            and facts.card_state is _ACTIVE
+            and not facts.closes_ms
+            and facts.now_ms < facts.card_expires_ms
+            and facts.expiry_matches
+            and facts.currency == facts.account_currency
+            and 0 < facts.amount_minor <= facts.available_minor
+            and facts.amount_minor <= most_minor
+            and (
+                checks is NO_CHECKS
+                or (
+                    checks.pin in _NOT_FAILED
+                    and checks.cvv in _NOT_FAILED
+                    and checks.arqc in _NOT_FAILED
+                    and checks.mac in _NOT_FAILED
+                )
+            )
+        ):
+            every = others
+        for judge in every:
             reason = judge(facts)
             if reason is not None:
                 return reason
         return self.passed
 
 
-class Sort(Struct, frozen=True):
+NEVER = Counted(0)
+
+
+class Sort(Struct):
     """What a policy says of requests that are alike in what they ask for, the shop's MCC and how the card was taken.
 
     `classes` are the classes of spending besides "", `window_ms` how far back their sliding windows reach (0: none),
     `hold_lifetime_ms` how long a hold lasts where the network says nothing. `effect` is what an approval does to the
     contactless counters, `effect_with_pin` what it does with a PIN that was right. `policy` is the policy's version.
+    `counted` and `counted_with_pin` are what an approval counted for when one was last asked for, on whatever day: one
+    object for all payments of a day, because each of them keeps it.
     """
 
     classes: tuple[str, ...]
@@ -63,6 +92,16 @@ class Sort(Struct, frozen=True):
     effect_with_pin: int
     asked: Asked
     policy: str
+    counted: Counted = NEVER
+    counted_with_pin: Counted = NEVER
+
+    def count(self, local_day: int, *, pin: bool) -> Counted:
+        """What an approval counts for on a day (`date.toordinal`), with a PIN that was right or without."""
+        if pin:
+            counted = self.counted_with_pin = Counted(local_day, self.classes, self.effect_with_pin)
+        else:
+            counted = self.counted = Counted(local_day, self.classes, self.effect)
+        return counted
 
 
 class Rules:

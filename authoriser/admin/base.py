@@ -97,7 +97,7 @@ class MethodsBase:
                 raise c.CommandRefused("not_found", f"there is no card {ref.id!r}")
             return account.cards[ref.id]
         if isinstance(ref.pan, str):
-            card = state.tokens.get(self._tokens(ref.pan))
+            _account, card = state.find(self._tokens(ref.pan))
             if card is None:
                 raise c.CommandRefused(
                     "not_found", f"there is no card with this number (ending {ref.pan[-4:]})"

@@ -31,7 +31,9 @@ class CardMethods(MethodsBase):
             params, params.account, token, CardState(params.state), self._audit(params, uid, what)
         )
         changed = self._change(card)
-        return await self._settled(p.CardChanged(self._card_shown(self._owner.state.tokens[token]), changed))
+        return await self._settled(
+            p.CardChanged(self._card_shown(self._owner.state.tokens[token][1]), changed)
+        )
 
     async def card_show(self, params: p.CardShow, uid: int) -> p.CardResult:
         card = self._find(params.card)
@@ -63,7 +65,7 @@ class CardMethods(MethodsBase):
         new = self._new_card(params, account.account_id, token, CardState(params.state), audit)
         closes_ms = self._owner.now_ms() + params.overlap_days * DAY_MS
         changed = self._change(c.ReplaceCard(old.card_id, closes_ms, new, audit))
-        card = self._owner.state.tokens[token]
+        _account, card = self._owner.state.tokens[token]
         return await self._settled(p.CardReplaced(self._card_shown(card), self._card_shown(old), changed))
 
     # ---- controls

@@ -152,9 +152,9 @@ class ClearingMethods(MethodsBase):
 
     def _kept(self, command: c.ClearRow) -> ClearedKept | None:
         state = self._owner.state
-        card = state.tokens.get(command.token) if command.token is not None else None
-        if card is not None:
-            kept = state.cards[card.card_id].cleared.get(command.key)
+        account, _card = state.find(command.token)
+        if account is not None:
+            kept = account.cleared.get(command.key)
             if kept is not None:
                 return kept
         return state.commons.cleared.get(command.key)

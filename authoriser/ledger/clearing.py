@@ -37,8 +37,7 @@ def clear(state: ShardState, command: c.ClearRow, now_ms: int, policy: c.Policy)
     fee_minor = fee_of(command.particulars, command.fee_minor)
     if fee_minor != command.fee_minor:
         command = msgspec.structs.replace(command, fee_minor=fee_minor)
-    card = state.tokens.get(command.token) if command.token is not None else None
-    account = state.cards[card.card_id] if card is not None else None
+    account, card = state.find(command.token)
     if command.key in state.commons.cleared or (account is not None and command.key in account.cleared):
         return Outcome(
             account_id=account.account_id if account is not None else "", key=command.key, repeated=True

@@ -66,7 +66,7 @@ def issue_card(state: ShardState, command: c.IssueCard, now_ms: int, _policy: c.
 
 def refuse_issued(state: ShardState, token: bytes) -> None:
     if token in state.tokens:
-        other = state.tokens[token].card_id
+        other = state.tokens[token][1].card_id
         raise c.CommandRefused("conflict", f"a card with this number exists already ({other})")
 
 
@@ -148,7 +148,7 @@ def _advice(before: CardState, command: c.ChangeCardState) -> str:
 
 
 def import_row(state: ShardState, command: c.ImportRow, now_ms: int, _policy: c.Policy) -> Outcome:
-    card = state.tokens.get(command.card.token)
+    _account, card = state.find(command.card.token)
     if card is not None:
         return _present_row(state, command, card)
     account = state.accounts.get(command.account.account_id)

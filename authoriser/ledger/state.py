@@ -7,6 +7,8 @@ Structs that can't be part of a cycle are kept from the garbage collector (gc=Fa
 every kept answer of every account in the middle of a payment.
 """
 
+from typing import Final
+
 from msgspec import Struct, field
 
 from authoriser.ledger.records import AmountGiven, Particulars, Tombstone
@@ -210,12 +212,16 @@ class Commons(Struct, array_like=True):
     clearing_files: dict[str, ClearingFile] = field(default_factory=dict)
 
 
+_NOBODY: Final = (None, None)
+
+
 class ShardState:
     """One shard in memory.
 
     `record_no` numbers records from 1 without a gap; `last_ms` is the time of the last one. `cards` and
-    `tokens` are indexes over the accounts, rebuilt on load. `dirty` gathers the ids of accounts changed
-    since a snapshot round last took it ("" stands for the commons).
+    `tokens` are indexes over the accounts, rebuilt on load: a card's account by its id, both by its number's
+    HMAC. `dirty` gathers the ids of accounts changed since a snapshot round last took it ("" stands for the
+    commons).
     """
 
     __slots__ = (
@@ -239,7 +245,7 @@ class ShardState:
         self.commons = Commons()
         self.accounts: dict[str, Account] = {}
         self.cards: dict[str, Account] = {}
-        self.tokens: dict[bytes, Card] = {}
+        self.tokens: dict[bytes, tuple[Account, Card]] = {}
         self.cards_by_last_four: dict[str, list[Card]] = {}
         self.dirty: set[str] = set()
         self._rules: RuleSet | None = None
@@ -254,6 +260,10 @@ class ShardState:
             self._rules_text = text
         return self._rules
 
+    def find(self, token: bytes | None) -> tuple[Account, Card] | tuple[None, None]:
+        """Account and card of a number's HMAC; None for both where it names no card of ours, or there is none."""
+        return self.tokens.get(token, _NOBODY) if token is not None else _NOBODY
+
     def load(self, account: Account) -> None:
         """Take in one account from its snapshot, with its cards' index entries."""
         self.accounts[account.account_id] = account
@@ -263,5 +273,5 @@ class ShardState:
     def index(self, account: Account, card: Card) -> None:
         """Make a card findable by its id, its token and its last four digits."""
         self.cards[card.card_id] = account
-        self.tokens[card.token] = card
+        self.tokens[card.token] = account, card
         self.cards_by_last_four.setdefault(card.last_four, []).append(card)

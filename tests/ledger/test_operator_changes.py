@@ -166,7 +166,7 @@ def test_a_new_card_goes_on_where_the_old_one_was(bench: Bench) -> None:
     assert (old.closes_ms, old.state, old.family) == (START_MS + 5 * DAY_MS, CardState.ACTIVE, "")
     assert (new.family, new.state, new.last_four, new.closes_ms) == ("card-0", CardState.ACTIVE, "0001", 0)
     assert (new.controls, new.usage, new.recent) == (DAILY, old.usage, old.recent)
-    assert bench.state.tokens[new.token] is new
+    assert bench.state.tokens[new.token] == (bench.account, new)
 
 
 def test_what_the_new_card_spends_is_not_the_old_ones(bench: Bench) -> None:
