@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from authoriser.config_cassandra import CassandraSection, cassandra_section
 from authoriser.config_checks import (
     Address,
     Problem,
@@ -37,6 +38,7 @@ from rules.reasons import PROFILES
 __all__ = [
     "Address",
     "AdminConfig",
+    "CassandraSection",
     "Config",
     "ConfigError",
     "IssuerConfig",
@@ -142,12 +144,15 @@ class TelemetryConfig(msgspec.Struct, frozen=True):
 
 
 class Config(msgspec.Struct, frozen=True):
+    """`cassandra` is None where the journal is embedded, in the data directory."""
+
     data_dir: Path
     issuer: IssuerConfig
     keys: KeysConfig
     links: tuple[LinkConfig, ...]
     admin: AdminConfig
     telemetry: TelemetryConfig
+    cassandra: CassandraSection | None = None
 
 
 class Overrides(msgspec.Struct, frozen=True):
@@ -184,6 +189,7 @@ def load_config(path: Path | None = None, overrides: Overrides | None = None) ->
             log_level=telemetry.take("log_level", "info", one_of(_LOG_LEVELS)),
             metrics_listen=telemetry.take("metrics_listen", None, _loopback_or_none),
         ),
+        cassandra=cassandra_section(root),
     )
     for table in (root, issuer, keys, admin, telemetry):
         table.refuse_the_rest()

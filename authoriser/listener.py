@@ -112,6 +112,11 @@ class Listener:
         for line in self.lines:
             line.stop_reading()
 
+    def hang_up(self) -> None:
+        """Close every line at once, whatever is owed to it. New ones are accepted."""
+        for line in list(self.lines):
+            line.close()
+
     async def ended(self) -> None:
         """Return when, after `stop`, every line has sent what it owed and ended."""
         await self._ended.wait()

@@ -12,16 +12,15 @@ from collections.abc import Callable
 import trio
 from msgspec import Struct
 
-from authoriser import __version__
 from authoriser.answers import Answer, AnswerDesk
 from authoriser.clock import LedgerClock
+from authoriser.epochs import Sealed, epoch_records
 from authoriser.journal.contract import Journal
 from authoriser.journal.group_commit import Commit, GroupCommit, Tail
 from authoriser.ledger.apply import EXCEPTIONS_LISTED_MAX, apply
 from authoriser.ledger.commands import (
     Command,
     ExpireHold,
-    MarkAnswerUnknown,
     NoteException,
     Policy,
     VoidAnswer,
@@ -32,7 +31,6 @@ from authoriser.ledger.records import (
     Cleared,
     Decided,
     EpochEnded,
-    EpochStarted,
     ExceptionSettled,
     HoldExpired,
     HoldReleased,
@@ -45,10 +43,6 @@ from authoriser.limits import SWEEP_HOLDS_MAX, SWEEP_INTERVAL_S
 from authoriser.recovery import recover
 from authoriser.snapshots import SnapshotStore
 from authoriser.snapshots.writer import SnapshotWriter
-
-ANSWER_UNKNOWN_MARGIN_MS = 1_000
-"""Added to the longest deadline when looking for holds whose answers the crash may have swallowed."""
-
 
 MOVING = (Decided, Reversed, HoldVoided, HoldExpired, Cleared, HoldReleased, ExceptionSettled)
 """Records that change what payments hold."""
@@ -78,10 +72,18 @@ class ShardOwner:
         policies: dict[str, Policy],
         clock: LedgerClock,
         observers: Observers,
+        sealed: Sealed | None = None,
+        heartbeat_s: float = 0.0,
     ) -> None:
+        """`sealed` is the epoch where one was begun already. `heartbeat_s` over 0 keeps the log from falling silent."""
         self.state = state
-        self.nonce = secrets.token_hex(8)
-        self.commit = GroupCommit(journal, shard=state.shard, nonce=self.nonce, tail=tail)
+        self.nonce = sealed.nonce if sealed is not None else secrets.token_hex(8)
+        self._sealed = sealed
+        self._heartbeat_s = heartbeat_s
+        epoch = sealed.epoch if sealed is not None else 0
+        self.commit = GroupCommit(journal, shard=state.shard, nonce=self.nonce, tail=tail, epoch=epoch)
+        if sealed is not None:
+            self.commit.proven = sealed.began
         self.desk = AnswerDesk(void=self._void, on_sent=observers.on_sent, on_silence=observers.on_silence)
         self.snapshots = SnapshotWriter(state, self.commit, snapshots, observers.on_snapshot_failure)
         self._policies = policies
@@ -178,7 +180,8 @@ class ShardOwner:
         """
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self.commit.run, self._committed)
-            self._begin_epoch()
+            if self._sealed is None:
+                self._begin_epoch()
             await self.commit.barrier()
             await (
                 self._expire_due()
@@ -186,24 +189,16 @@ class ShardOwner:
             nursery.start_soon(self.desk.run)
             nursery.start_soon(self._expire_holds)
             nursery.start_soon(self.snapshots.run)
+            if self._heartbeat_s:
+                nursery.start_soon(self.commit.beat, self._heartbeat_s)
             task_status.started()
 
     def _begin_epoch(self) -> None:
         """The epoch record, and after a crash the holds whose answers nobody knows of."""
-        state = self.state
-        clean = state.commons.ended_clean
-        last_ms = state.last_ms
-        self._record((EpochStarted(self.now_ms(), self.commit.epoch, self.nonce, __version__, clean),))
-        if clean:
-            return
-        # Whatever was decided longer ago than a deadline before the last record was sent or voided before it.
-        deadline_ms = max((policy.reply_deadline_ms for policy in self._policies.values()), default=0)
-        since_ms = last_ms - deadline_ms - ANSWER_UNKNOWN_MARGIN_MS
-        any_policy = next(iter(self._policies.values()))
-        for account in state.accounts.values():
-            for payment in list(account.payments.values()):
-                if payment.placed_ms >= since_ms and not payment.ended:
-                    self.execute(MarkAnswerUnknown(account.account_id, payment.hold_id), any_policy)
+        epoch, policies = self.commit.epoch, self._policies
+        self._record(
+            epoch_records(self.state, epoch=epoch, nonce=self.nonce, now_ms=self.now_ms(), policies=policies)
+        )
 
     async def _expire_holds(self) -> None:
         while True:

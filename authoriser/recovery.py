@@ -37,6 +37,7 @@ class Replayer:
         self.next_seq = 1
         self.tail = Tail()
         self._epoch = 0
+        self._nonce = ""
         self._hash: bytes | None = GENESIS
         if loaded is not None:
             self._take(loaded)
@@ -68,6 +69,8 @@ class Replayer:
         batch, digest = decode_batch(blob, seq=seq, shard=self.state.shard, previous_hash=self._hash)
         if batch.epoch < self._epoch:
             raise RecoveryError(f"batch {seq}: epoch {batch.epoch} after epoch {self._epoch}")
+        if self._epoch and (batch.epoch, batch.nonce) not in {(self._epoch, self._nonce), (seq, batch.nonce)}:
+            raise RecoveryError(f"batch {seq}: a writer of epoch {batch.epoch} that did not begin it")
         if self._hash is not None and batch.first_record_no != self.state.record_no + 1:
             expected = self.state.record_no + 1
             raise RecoveryError(f"batch {seq}: record {batch.first_record_no} where {expected} must follow")
@@ -80,7 +83,7 @@ class Replayer:
         record_no = batch.first_record_no + len(batch.records) - 1
         self.state.record_no = record_no
         self.state.last_ms = max(self.state.last_ms, batch.last_ms)
-        self._epoch = batch.epoch
+        self._epoch, self._nonce = batch.epoch, batch.nonce
         self._hash = digest
         self.next_seq = seq + 1
         self.tail = Tail(seq=seq, hash=digest, record_no=record_no, last_ms=self.state.last_ms)

@@ -5,7 +5,6 @@ nothing is left undecided when it exits in order.
 """
 
 import contextlib
-import gc
 import os
 import resource
 import signal
@@ -18,9 +17,10 @@ import structlog
 import trio
 
 from authoriser import __version__, limits
+from authoriser.admin import protocol
 from authoriser.admin.methods import Methods
 from authoriser.admin.roles import Role, Roles
-from authoriser.admin.server import AdminServer, AdminSocketError
+from authoriser.admin.server import AdminServer, AdminSocketError, Callee
 from authoriser.arrival import LoopWatch
 from authoriser.authentication import Authenticator
 from authoriser.config import Config, LinkConfig
@@ -37,6 +37,7 @@ from authoriser.pipeline import Pipeline
 from authoriser.places import SHARD, key_mark_of, shard_directory, write_durably
 from authoriser.recovery import RecoveryError
 from authoriser.snapshots.sqlite import SqliteSnapshots
+from authoriser.starting import StartFailed, leaves, refuse_wrong_clock, settle_memory
 from authoriser.status import StatusPage
 from authoriser.telemetry.logging import flush_logging, set_up_logging
 from authoriser.telemetry.metrics import Counters, serve_metrics
@@ -55,13 +56,6 @@ SERVED_VERSION = 1987
 """Of ISO 8583: the pipeline knows message types by their 1987 numbers."""
 
 COUNTS_LOGGED_EVERY_S = 60.0
-
-ACCEPT_CLOCK = "AUTHORISER_ACCEPT_CLOCK"
-"""Environment: take a clock that is far ahead of the journal for right."""
-
-
-class StartFailed(Exception):  # noqa: N818 - what happened, said to an operator
-    """The process can't serve. The text says what is wrong and where; there is no traceback to read."""
 
 
 def policy_of(dialect: Dialect, reply_deadline_ms: int, profile: str = "") -> Policy:
@@ -131,9 +125,9 @@ def run(config: Config) -> int:
     _raise_descriptor_limit()
     failed = ""
     try:
-        trio.run(Server(config, on_lost=_leave_at_once).run)
+        trio.run(_server_for(config).run)
     except* StartFailed as group:
-        failed = "; ".join(str(error) for error in _leaves(group))
+        failed = "; ".join(str(error) for error in leaves(group))
     finally:
         flush_logging()
     if failed:
@@ -142,22 +136,21 @@ def run(config: Config) -> int:
     return EXIT_OK
 
 
-def _leaves(group: BaseExceptionGroup[BaseException]) -> list[BaseException]:
-    return [
-        leaf
-        for error in group.exceptions
-        for leaf in (_leaves(error) if isinstance(error, BaseExceptionGroup) else [error])
-    ]
+def _server_for(config: Config) -> "Server":
+    if config.cassandra is None:
+        return Server(config, on_lost=_leave_at_once)
+    try:
+        from authoriser.shared_server import SharedServer
+    except ImportError as error:
+        if (error.name or "").partition(".")[0] != "cassandra":
+            raise
+        text = "[cassandra] is configured and the driver is not installed: pip install 'authoriser[stack]'"
+        raise StartFailed(text) from None
+    return SharedServer(config, config.cassandra, on_lost=_leave_at_once)
 
 
-def _other_format(found: int) -> None:
+def other_format(found: int) -> None:
     log.warning("the snapshots are another version's; everything is replayed from the journal", format=found)
-
-
-def settle_memory() -> None:
-    """What was recovered stays: the collector need not walk a million cards in the middle of a payment."""
-    gc.collect()
-    gc.freeze()
 
 
 def _leave_at_once() -> None:
@@ -220,7 +213,7 @@ class Server:
         try:
             links = [make_link(link) for link in config.links]
             journal = await trio.to_thread.run_sync(self._open_journal, directory)
-            snapshots = await trio.to_thread.run_sync(SqliteSnapshots, directory, _other_format)
+            snapshots = await trio.to_thread.run_sync(SqliteSnapshots, directory, other_format)
             return links, journal, snapshots, self._pan_key()
         except (DialectError, JournalLocked, Unknown, KeyFileError, OSError, sqlite3.Error) as error:
             raise StartFailed(str(error)) from error
@@ -241,16 +234,7 @@ class Server:
             )
         except (RecoveryError, BatchError, sqlite3.Error) as error:
             raise StartFailed(f"{self._config.data_dir}: {error}") from error
-        ahead_days = (owner.now_ms() - owner.state.last_ms) // 86_400_000
-        if (
-            owner.state.last_ms
-            and ahead_days > limits.START_AFTER_MAX_DAYS
-            and ACCEPT_CLOCK not in os.environ
-        ):
-            raise StartFailed(
-                f"the clock is {ahead_days} days ahead of the journal's last record; if it is right, "
-                f"start once with {ACCEPT_CLOCK}=1 (a wrong one would expire every hold, for good)"
-            )
+        refuse_wrong_clock(owner.now_ms(), owner.state.last_ms)
         settle_memory()
         return owner
 
@@ -312,25 +296,47 @@ class Server:
             await owner.run(task_status=task_status)
         except* (Fenced, Unknown) as lost:
             with self._ending_when_lost():
-                raise _leaves(lost)[0] from lost
+                raise leaves(lost)[0] from lost
 
     async def _open_doors(
         self, links: list[Link], owner: ShardOwner, pan_key: PanKey, nursery: trio.Nursery
     ) -> None:
         """The admin socket, then the links: an operator can freeze a card before its next request comes in."""
         tokens = Tokens(pan_key.token)
-        status = StatusPage(self._config, owner, self.counters, self.listeners)
-        methods = Methods(
+        page = StatusPage(self._config, self.counters, self.listeners)
+        methods = self._methods(links, owner, pan_key, tokens, lambda: page.leading(owner))
+        try:
+            await nursery.start(self._admin_server(methods).run)
+            for link in links:
+                self._open_link(link, owner, tokens, pan_key, nursery)
+            self._watch_owner(owner)
+            self._serve_metrics()
+        except (AdminSocketError, OSError, ValueError) as error:
+            raise StartFailed(str(error)) from error
+
+    def _methods(
+        self,
+        links: list[Link],
+        owner: ShardOwner,
+        pan_key: PanKey,
+        tokens: Tokens,
+        status: Callable[[], protocol.Status],
+    ) -> Methods:
+        return Methods(
             owner=owner,
             policy=links[0].policy,
             pan_key=pan_key,
             tokens=tokens,
             time_zone=self._config.issuer.time_zone,
-            status=status.status,
+            status=status,
             second_person_over_minor=self._config.admin.second_person_over_minor,
             networks={link.network: link.policy for link in links},
-            shard_directory=shard_directory(self._config.data_dir, SHARD),
+            shard_directory=None
+            if self._config.cassandra is not None
+            else shard_directory(self._config.data_dir, SHARD),
         )
+
+    def _admin_server(self, methods: Callee) -> AdminServer:
         admin = self._config.admin
         roles = Roles(
             {
@@ -339,18 +345,17 @@ class Server:
                 Role.SUPERVISOR: admin.roles.supervisor,
             }
         )
-        door = AdminServer(admin.socket, methods, self._count, roles=roles, group=admin.group)
-        try:
-            await nursery.start(door.run)
-            for link in links:
-                self._open_link(link, owner, tokens, pan_key, nursery)
-            self._serve_metrics(owner)
-        except (AdminSocketError, OSError, ValueError) as error:
-            raise StartFailed(str(error)) from error
+        return AdminServer(admin.socket, methods, self._count, roles=roles, group=admin.group)
 
     def _open_link(
         self, link: Link, owner: ShardOwner, tokens: Tokens, pan_key: PanKey, nursery: trio.Nursery
     ) -> None:
+        listener = self._listen(link)
+        pipeline = self._pipeline(link, owner, tokens, pan_key)
+        owner.after_commit(listener.flush)
+        nursery.start_soon(listener.run, pipeline.on_bytes)
+
+    def _listen(self, link: Link) -> Listener:
         listener = Listener(link, self._count, self._watch)
         try:
             listener.bind()
@@ -359,20 +364,19 @@ class Server:
             text = f"link {link.name} can't listen on {host}:{port}: {error.strerror}"
             raise StartFailed(text) from error
         self.listeners.append(listener)
-        secret = pan_key.secret
-        pipeline = Pipeline(
+        return listener
+
+    def _pipeline(self, link: Link, owner: ShardOwner, tokens: Tokens, pan_key: PanKey) -> Pipeline:
+        return Pipeline(
             link=link,
             owner=owner,
             tokens=tokens,
-            exception_secret=secret,
+            exception_secret=pan_key.secret,
             counters=self.counters,
             authenticator=self._authenticator,
         )
-        owner.after_commit(listener.flush)
-        nursery.start_soon(listener.run, pipeline.on_bytes)
 
-    def _serve_metrics(self, owner: ShardOwner) -> None:
-        """On a thread of its own that ends with the process, if a port is configured."""
+    def _watch_owner(self, owner: ShardOwner) -> None:
         counters = self.counters
         counters.watch("in_flight", lambda: owner.desk.outstanding)
         counters.watch("connections", lambda: sum(len(listener.lines) for listener in self.listeners))
@@ -380,8 +384,12 @@ class Server:
         counters.watch("accounts", lambda: len(owner.state.accounts))
         counters.watch("durable_seq", lambda: owner.commit.durable_seq)
         counters.watch("epoch", lambda: owner.commit.epoch)
+        counters.watch("leading", lambda: 1)
+
+    def _serve_metrics(self) -> None:
+        """On a thread of its own that ends with the process, if a port is configured."""
         if self._config.telemetry.metrics_listen is not None:
-            serve_metrics(self._config.telemetry.metrics_listen, counters)
+            serve_metrics(self._config.telemetry.metrics_listen, self.counters)
 
     def _say_ready(self, owner: ShardOwner, seconds: float) -> None:
         links = "; ".join(
@@ -409,14 +417,15 @@ class Server:
     def _count(self, name: str) -> None:
         self.counters.counts[name] += 1
 
-    async def _keep_house(self, journal: SqliteJournal) -> None:
+    async def _keep_house(self, journal: SqliteJournal | None) -> None:
         """Checkpoints off the commit path, and now and then the counts in the log."""
         logged: dict[str, int] = {}
         due = trio.current_time() + COUNTS_LOGGED_EVERY_S
         while True:
             await trio.sleep(1)
-            with self._ending_when_lost():
-                await journal.checkpoint_if_due()
+            if journal is not None:
+                with self._ending_when_lost():
+                    await journal.checkpoint_if_due()
             if trio.current_time() >= due:
                 due += COUNTS_LOGGED_EVERY_S
                 now = {**self.counters.counts, **self.counters.decisions}

@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from authoriser import __version__
 from authoriser.admin import protocol as p
 from authoriser.config import Config
+from authoriser.ledger.state import ShardState
 from authoriser.listener import Listener
 from authoriser.owner import ShardOwner
+from authoriser.recovery import Replayer
 from authoriser.telemetry.metrics import Counters
 from authoriser.texts import now_iso
 
@@ -16,34 +18,75 @@ class StatusPage:
     """Asked by operators and `authoriser status`; reads, and changes nothing."""
 
     def __init__(
-        self, config: Config, owner: ShardOwner, counters: Counters, listeners: Sequence[Listener]
+        self, config: Config, counters: Counters, listeners: Sequence[Listener], *, journal: str = ""
     ) -> None:
+        """`journal` says where a shared journal is."""
         self._config = config
-        self._owner = owner
         self._counters = counters
         self._listeners = listeners
+        self.journal = journal
         self._started_at = now_iso()
 
-    def status(self) -> p.Status:
-        owner, state = self._owner, self._owner.state
+    def leading(self, owner: ShardOwner) -> p.Status:
+        """Of a process that decides."""
+        state = owner.state
+        return self._status(
+            state,
+            role="leader",
+            epoch=owner.commit.epoch,
+            durable_seq=owner.commit.durable_seq,
+            holds=owner.open_holds,
+            in_flight=owner.desk.outstanding,
+            pending_records=owner.commit.pending_records,
+            snapshots=p.SnapshotStatus(owner.snapshots.checkpoint_record_no, len(state.dirty)),
+        )
+
+    def following(self, replayer: Replayer) -> p.Status:
+        """Of a process that keeps a state warm for the day when it decides."""
+        state = replayer.state
+        return self._status(
+            state,
+            role="follower",
+            epoch=state.commons.epoch,
+            durable_seq=replayer.tail.seq,
+            holds=sum(len(account.holds) for account in state.accounts.values()),
+            in_flight=0,
+            pending_records=0,
+            snapshots=p.SnapshotStatus(0, len(state.dirty)),
+        )
+
+    def _status(
+        self,
+        state: ShardState,
+        *,
+        role: str,
+        epoch: int,
+        durable_seq: int,
+        holds: int,
+        in_flight: int,
+        pending_records: int,
+        snapshots: p.SnapshotStatus,
+    ) -> p.Status:
         return p.Status(
             version=__version__,
             pid=os.getpid(),
             started_at=self._started_at,
             data_dir=str(self._config.data_dir),
             shard=state.shard,
-            epoch=owner.commit.epoch,
-            durable_seq=owner.commit.durable_seq,
+            epoch=epoch,
+            durable_seq=durable_seq,
             record_no=state.record_no,
             accounts=len(state.accounts),
             cards=len(state.cards),
-            holds=owner.open_holds,
-            in_flight=owner.desk.outstanding,
-            pending_records=owner.commit.pending_records,
+            holds=holds,
+            in_flight=in_flight,
+            pending_records=pending_records,
             links=tuple(_link(listener) for listener in self._listeners),
             decisions=dict(self._counters.decisions),
             counters=dict(self._counters.counts),
-            snapshots=p.SnapshotStatus(owner.snapshots.checkpoint_record_no, len(state.dirty)),
+            snapshots=snapshots,
+            role=role,
+            journal=self.journal,
         )
 
 

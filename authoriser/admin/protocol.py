@@ -274,6 +274,11 @@ class SnapshotStatus(Struct, frozen=True):
 
 
 class Status(Struct, frozen=True):
+    """`role` is leader or follower. A follower's figures are of the state that it keeps warm from the log.
+
+    `journal` is where the log is, "" where it is in the data directory.
+    """
+
     version: str
     pid: int
     started_at: str
@@ -291,6 +296,8 @@ class Status(Struct, frozen=True):
     decisions: dict[str, int]
     counters: dict[str, int]
     snapshots: SnapshotStatus
+    role: str = "leader"
+    journal: str = ""
 
 
 class ExceptionEntry(Struct, frozen=True):

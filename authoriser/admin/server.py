@@ -11,14 +11,13 @@ import stat
 import struct
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 import structlog
 import trio
 
 from authoriser.admin import protocol, rpc
-from authoriser.admin.methods import Methods
 from authoriser.admin.roles import Peer, Role, Roles
 from authoriser.limits import ADMIN_CONNECTIONS_MAX, READ_MAX_BYTES
 
@@ -31,13 +30,21 @@ class AdminSocketError(Exception):
     """The socket can't be made where it is configured; the text says why."""
 
 
+class Callee(Protocol):
+    """Whoever has the methods."""
+
+    async def call(self, method: str, params: Any, uid: int) -> Any:
+        """The result struct of `method`. Raises RpcError for what cannot be done, with the reason."""
+        ...
+
+
 class AdminServer:
     """Serves `methods` on the socket at `path` until cancelled. Members of `group` may connect too, "" is nobody."""
 
     def __init__(
         self,
         path: Path,
-        methods: Methods,
+        methods: Callee,
         count: Callable[[str], None],
         *,
         roles: Roles | None = None,

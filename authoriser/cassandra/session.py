@@ -4,7 +4,9 @@ Owns connecting, preparing, executing, explicit consistency, and which errors pa
 """
 
 import contextlib
+import ssl
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from socket import IPPROTO_TCP, TCP_NODELAY
 from types import TracebackType
 from typing import Any, Literal, Self
@@ -20,6 +22,7 @@ from cassandra import (
     Unauthorized,
     UnsupportedOperation,
 )
+from cassandra.auth import PlainTextAuthProvider
 from cassandra.cluster import EXEC_PROFILE_DEFAULT, Cluster, ExecutionProfile, NoHostAvailable
 from cassandra.connection import ConnectionException
 from cassandra.policies import (
@@ -42,7 +45,16 @@ RECONNECT_FIRST_S, RECONNECT_MAX_S = 0.25, 2.0
 Row = dict[str, Any]
 Prepared = Any
 """The driver carries no types."""
-Durability = Literal["synced", "replicated"]
+Durability = Literal["commitlog", "replicated"]
+
+
+class Password(str):
+    """A password that no repr shows."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "'...'"
 
 
 class CassandraConfig(Struct, frozen=True):
@@ -50,14 +62,21 @@ class CassandraConfig(Struct, frozen=True):
 
     With `local_data_centre` a shard's lightweight transactions stay in that data centre (LOCAL_SERIAL,
     LOCAL_QUORUM), and every process of the shard must say the same; "" runs them over all (SERIAL, QUORUM).
-    `durability` "replicated" accepts a commit log that is synced later, on three replicas or more.
+    `durability` "replicated" accepts a commit log that is synced later, on three replicas or more. `username` ""
+    is nobody. With `tls_ca_file`, PEM, servers must show a certificate of their address signed by it; `tls_cert_file`
+    and `tls_key_file` are what this side shows.
     """
 
     contact_points: tuple[tuple[str, int], ...]
     keyspace: str
     local_data_centre: str = ""
-    durability: Durability = "synced"
+    durability: Durability = "commitlog"
     request_max_s: float = REQUEST_MAX_S
+    username: str = ""
+    password: Password = Password()
+    tls_ca_file: Path | None = None
+    tls_cert_file: Path | None = None
+    tls_key_file: Path | None = None
 
 
 class CassandraError(Exception):
@@ -88,6 +107,26 @@ def said(error: BaseException) -> CassandraError | None:
     if not isinstance(error, _DRIVERS):
         return None
     return CassandraError(f"{type(error).__name__}: {error}", passing=not isinstance(error, _FINAL))
+
+
+def _who(config: CassandraConfig) -> Any:
+    return PlainTextAuthProvider(config.username, str(config.password)) if config.username else None
+
+
+def _tls(config: CassandraConfig) -> ssl.SSLContext | None:
+    """None for a connection in the clear. Raises CassandraError for files that are not what they should be."""
+    if config.tls_ca_file is None:
+        return None
+    where = config.tls_ca_file
+    try:
+        context = ssl.create_default_context(cafile=config.tls_ca_file)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        if config.tls_cert_file is not None:
+            where = config.tls_cert_file
+            context.load_cert_chain(config.tls_cert_file, config.tls_key_file)
+    except (OSError, ssl.SSLError) as error:
+        raise CassandraError(f"TLS: {where} can't be used: {error}", passing=False) from None
+    return context
 
 
 class Session:
@@ -128,6 +167,8 @@ class Session:
             reconnection_policy=ExponentialReconnectionPolicy(RECONNECT_FIRST_S, RECONNECT_MAX_S),
             connect_timeout=CONNECT_MAX_S,
             monitor_reporting_enabled=False,
+            auth_provider=_who(config),
+            ssl_context=_tls(config),
         )
         try:
             return cls(config, cluster, cluster.connect(config.keyspace if with_keyspace else None))

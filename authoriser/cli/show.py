@@ -85,11 +85,13 @@ def print_status(status: Status) -> None:
     place = (
         f"shard {status.shard}, epoch {status.epoch}, batch {status.durable_seq}, record {status.record_no}"
     )
+    shared = [("role", f"{status.role} of a shard in {status.journal}")] if status.journal else []
     snapshots = status.snapshots
     print_pairs(
         [
             ("authoriser", f"{status.version}, process {status.pid}, since {since}"),
             ("data", status.data_dir),
+            *shared,
             ("journal", place),
             (
                 "snapshots",

@@ -24,11 +24,14 @@ _SELECT = "SELECT seq, blob FROM journal WHERE shard = ? AND segment = ? AND seq
 class CassandraJournal:
     """One shard's journal over a session that others use too. Any number may be open: each slot goes to one of them."""
 
-    def __init__(self, session: Session, shard: int, insert: Prepared, select: Prepared) -> None:
+    def __init__(
+        self, session: Session, shard: int, *, insert: Prepared, select: Prepared, glance: Prepared
+    ) -> None:
         self._session = session
         self._shard = shard
         self._insert = insert
         self._select = select
+        self._glance = glance
         self._last = 0
         """A slot that is known to be taken. None is ever freed, so what follows it leaves no gap."""
 
@@ -39,7 +42,9 @@ class CassandraJournal:
         await require_safe(session)
         # Serial: a batch whose writer died half-way through its transaction is finished, not overlooked.
         select = await session.prepare(_SELECT, serial_read=True)
-        return cls(session, shard, await session.prepare(_INSERT), select)
+        glance = await session.prepare(_SELECT)
+        insert = await session.prepare(_INSERT)
+        return cls(session, shard, insert=insert, select=select, glance=glance)
 
     async def append(self, seq: int, blob: bytes) -> None:
         """As the contract says. A timeout of any kind is Unknown: a proposal may be finished by whoever comes next."""
@@ -72,6 +77,22 @@ class CassandraJournal:
         if [seq for seq, _blob in found] != list(range(first, first + len(found))):
             raise Unknown(f"shard {self._shard}: a slot from {first} on is missing", retry=False)
         return found
+
+    async def peek(self, from_seq: int, count: int) -> list[tuple[int, bytes]]:
+        """As the contract says: a quorum's rows of one partition, without a round of Paxos.
+
+        A serial read would contend with the leader's own transactions, each time that a follower looks.
+        """
+        first = max(from_seq, 1)
+        asked = min(count, SEGMENT_SLOTS - first % SEGMENT_SLOTS, PAGE_SLOTS)
+        values = (self._shard, first // SEGMENT_SLOTS, first, asked)
+        try:
+            rows = await self._session.execute(self._glance, values)
+        except CassandraError as error:
+            raise Unknown(f"shard {self._shard} can't be read: {error}", retry=error.passing) from None
+        found = [(row["seq"], row["blob"]) for row in rows]
+        # A slot that this quorum does not show yet hides those after it: they are for the next look.
+        return [(seq, blob) for place, (seq, blob) in enumerate(found, first) if seq == place]
 
     async def _slots(self, start: int, count: int) -> list[tuple[int, bytes]]:
         """Of one segment."""

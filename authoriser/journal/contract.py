@@ -42,3 +42,14 @@ class Journal(Protocol):
         ...
 
     async def close(self) -> None: ...
+
+
+class SharedJournal(Journal, Protocol):
+    """A journal whose log other processes append to as well: the one that leads, and one that takes over."""
+
+    async def peek(self, from_seq: int, count: int) -> list[tuple[int, bytes]]:
+        """As `read`, but it may end before the log does, and keeps out of the way of whoever appends.
+
+        What it gives stands there for good; that it gives nothing proves nothing.
+        """
+        ...

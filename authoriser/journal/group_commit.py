@@ -5,6 +5,7 @@ the log waits in `waiters`: each is released by an append that began after it ca
 is a waiter and no record. Knows nothing of replies, cards or money.
 """
 
+import math
 from collections.abc import Callable
 from typing import Protocol
 
@@ -50,7 +51,8 @@ class Commit(Struct, frozen=True, gc=False):
 class GroupCommit:
     """The only writer of one shard's journal in this process."""
 
-    def __init__(self, journal: Journal, *, shard: int, nonce: str, tail: Tail) -> None:
+    def __init__(self, journal: Journal, *, shard: int, nonce: str, tail: Tail, epoch: int = 0) -> None:
+        """`epoch` is one that was begun already; 0 begins one with the first batch."""
         self._journal = journal
         self._shard = shard
         self._nonce = nonce
@@ -62,9 +64,12 @@ class GroupCommit:
         self._idle = False
         """Whether `run` sleeps. Waking it is for the first of a batch; asking the lot each time costs a microsecond."""
         self._durable = trio.lowlevel.ParkingLot()
-        self.epoch = tail.seq + 1
+        self._began = -math.inf
+        self.epoch = epoch or tail.seq + 1
         self.durable_seq = tail.seq
         self.durable_record_no = tail.record_no
+        self.proven = -math.inf
+        """When the last durable append began, seconds of `trio.current_time`: the slot was still ours then."""
 
     @property
     def pending_records(self) -> int:
@@ -116,11 +121,25 @@ class GroupCommit:
         Raises Fenced, or Unknown(retry=False), from the journal: nothing more is released, and the process is to
         drop what it holds. Cancellation leaves the append in flight unknown.
         """
+        try:
+            while True:
+                while not (self._records or self._waiters):
+                    self._idle = True
+                    await self._wake.park()
+                await self._append_batch(on_commit)
+        finally:
+            self.proven = -math.inf
+
+    async def beat(self, every_s: float) -> None:
+        """For ever: an empty batch whenever no append has begun for `every_s` and there is nothing to say."""
         while True:
-            while not (self._records or self._waiters):
-                self._idle = True
-                await self._wake.park()
-            await self._append_batch(on_commit)
+            due = self._began + every_s
+            if due > trio.current_time():
+                await trio.sleep_until(due)
+            elif self._idle:
+                await self.barrier()
+            else:
+                await trio.sleep(every_s)
 
     async def _append_batch(self, on_commit: Callable[[Commit], None]) -> None:
         records, self._records = self._records, []
@@ -137,10 +156,11 @@ class GroupCommit:
             previous_hash=self._hash,
             records=records,
         )
-        began = trio.current_time()
+        began = self._began = trio.current_time()
         blob, digest = encode_batch(batch)
-        await self._append(seq, blob)
+        await append_until_known(self._journal, seq, blob)
         ended = trio.current_time()
+        self.proven = began
         self._hash = digest
         self.durable_seq = seq
         self.durable_record_no += len(records)
@@ -149,18 +169,23 @@ class GroupCommit:
         self._durable.unpark_all()
         on_commit(Commit(seq, len(records), len(waiters), len(blob), began, ended))
 
-    async def _append(self, seq: int, blob: bytes) -> None:
-        pause = RETRY_FIRST_S
-        while True:
-            try:
-                await self._journal.append(seq, blob)
-            except Unknown as unknown:
-                if not unknown.retry:
-                    raise
-                await trio.sleep(pause)
-                pause = min(2 * pause, RETRY_MAX_S)
-            else:
-                return
+
+async def append_until_known(journal: Journal, seq: int, blob: bytes) -> None:
+    """Return when `blob` is durable in slot `seq`; after Unknown the same bytes go there again.
+
+    Raises Fenced, or Unknown(retry=False), as the journal does. Cancelled, it leaves the slot unknown.
+    """
+    pause = RETRY_FIRST_S
+    while True:
+        try:
+            await journal.append(seq, blob)
+        except Unknown as unknown:
+            if not unknown.retry:
+                raise
+            await trio.sleep(pause)
+            pause = min(2 * pause, RETRY_MAX_S)
+        else:
+            return
 
 
 class _Event:

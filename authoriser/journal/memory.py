@@ -24,6 +24,7 @@ class MemoryJournal:
         self._running = trio.Event()
         self._running.set()
         self._unknown: list[bool] = []
+        self._blind = False
 
     def stall(self) -> None:
         """From now on appends wait, as on a disk that does not answer."""
@@ -35,6 +36,10 @@ class MemoryJournal:
     def fail_next(self, *, written: bool) -> None:
         """Make the next append raise Unknown, with the batch `written` all the same or not."""
         self._unknown.append(written)
+
+    def blind(self, blind: bool) -> None:  # noqa: FBT001 - a switch
+        """Make reads fail, as where no quorum answers, or let them work again."""
+        self._blind = blind
 
     async def append(self, seq: int, blob: bytes) -> None:
         self.appends_begun += 1
@@ -55,9 +60,14 @@ class MemoryJournal:
 
     async def read(self, from_seq: int, count: int) -> list[tuple[int, bytes]]:
         await trio.lowlevel.checkpoint()
+        if self._blind:
+            raise Unknown("the test said so", retry=True)
         start = max(from_seq, 1)
         found = self.log.batches[start - 1 : start - 1 + count]
         return list(enumerate(found, start))
+
+    async def peek(self, from_seq: int, count: int) -> list[tuple[int, bytes]]:
+        return await self.read(from_seq, count)
 
     async def close(self) -> None:
         await trio.lowlevel.checkpoint()

@@ -42,7 +42,7 @@ class SqliteJournal:
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.path = directory / JOURNAL_FILE
         self._on_full = on_full
-        self._lock = _lock(directory)
+        self._lock = lock_directory(directory)
         self._lost = False
         self._since_checkpoint = 0
         try:
@@ -198,7 +198,7 @@ def _connect(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def _lock(directory: Path) -> int:
+def lock_directory(directory: Path) -> int:
     descriptor = os.open(directory / LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

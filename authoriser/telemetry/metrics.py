@@ -37,12 +37,14 @@ COUNTS: Final[dict[str, str]] = {
     "before_sign_on": "Business messages on connections that had not signed on.",
     "late_on_arrival": "Requests not decided because they had waited in the kernel past their deadline.",
     "not_admitted": "Requests answered as not admitted because the queue was full.",
+    "frames_while_unsure": "Frames dropped because no append had proved within a lease that the shard is still ours.",
     "silences": "Requests that got no answer because it would have been late.",
     "voids": "Approvals taken back by a record because their answer did not leave in time.",
     "exceptions": "Entries made in the list for operators.",
     "admin_requests": "Requests on the admin socket.",
     "admin_errors": "Requests on the admin socket answered with an error.",
     "journal_appends": "Batches made durable.",
+    "journal_retries": "Appends to a journal on other machines whose outcome was not known; they went again.",
     "log_records": "Records made durable.",
 }
 """Exported as authoriser_NAME_total."""
@@ -53,7 +55,8 @@ GAUGES: Final[dict[str, str]] = {
     "pending_records": "Records decided and not yet durable.",
     "accounts": "Accounts in memory.",
     "durable_seq": "Sequence number of the last durable batch.",
-    "epoch": "Epoch in which this process decides.",
+    "epoch": "Epoch of the shard: in which this process decides, or that it follows.",
+    "leading": "1 while this process decides for the shard, 0 while it follows.",
 }
 """Exported as authoriser_NAME."""
 

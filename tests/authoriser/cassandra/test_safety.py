@@ -11,13 +11,13 @@ WHERE = "10.0.0.1:9042"
 def test_a_synced_commit_log_is_safe(mode: str) -> None:
     """Both modes sync before they acknowledge, with one replica too."""
     settings = {"commitlog_sync": mode}
-    assert node_problems(WHERE, "5.0.6", settings, durability="synced", replicas=1) == ()
+    assert node_problems(WHERE, "5.0.6", settings, durability="commitlog", replicas=1) == ()
 
 
 def test_a_periodic_commit_log_is_refused_by_name() -> None:
     """Cassandra's default loses ten seconds; three replicas alone do not make it what was asked for."""
     settings = {"commitlog_sync": "periodic"}
-    assert node_problems(WHERE, "5.0.6", settings, durability="synced", replicas=3) == (
+    assert node_problems(WHERE, "5.0.6", settings, durability="commitlog", replicas=3) == (
         (
             "10.0.0.1:9042: commitlog_sync is periodic, which loses up to ten seconds of approvals at a power "
             "loss; set commitlog_sync: batch (or group) in its cassandra.yaml"
@@ -40,7 +40,7 @@ def test_replicated_durability_is_a_choice_that_needs_three_replicas() -> None:
 @pytest.mark.parametrize("settings", [{}, {"commitlog_sync": ""}, {"commitlog_sync": "later"}])
 def test_what_is_not_known_to_be_safe_is_refused(settings: dict[str, str]) -> None:
     """A setting that is absent or new to us proves nothing, whatever durability was chosen."""
-    for durability in ("synced", "replicated"):
+    for durability in ("commitlog", "replicated"):
         (problem,) = node_problems(WHERE, "5.0.6", settings, durability=durability, replicas=3)  # type: ignore[arg-type]
         assert problem.startswith("10.0.0.1:9042: commitlog_sync is ")
 
@@ -48,7 +48,7 @@ def test_what_is_not_known_to_be_safe_is_refused(settings: dict[str, str]) -> No
 @pytest.mark.parametrize("release", ["3.11.17", "", "unknown"])
 def test_an_old_release_is_refused(release: str) -> None:
     """Before its settings are looked at, which it has no table for."""
-    assert node_problems(WHERE, release, {}, durability="synced", replicas=1) == (
+    assert node_problems(WHERE, release, {}, durability="commitlog", replicas=1) == (
         f"10.0.0.1:9042: release_version is {release}; 4.0 or later is needed",
     )
 

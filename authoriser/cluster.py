@@ -1,0 +1,134 @@
+"""The journal in Cassandra, opened as configured: connection, safety, schema, and that everybody has the same key.
+
+Owns which errors of all that are an operator's to mend, and their words. Also the data directory's mark: what it
+caches belongs to one journal, and must never be laid over another.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+
+from authoriser.cassandra.safety import UnsafeServer
+from authoriser.cassandra.schema_versions import SchemaError
+from authoriser.cassandra.session import CassandraConfig, CassandraError, Password, Session
+from authoriser.config_cassandra import CassandraSection, PasswordError, read_password
+from authoriser.journal.cassandra import CassandraJournal
+from authoriser.journal.contract import SharedJournal, Unknown
+from authoriser.journal.sqlite import JOURNAL_FILE
+from authoriser.keys import KeyFileError, PanKey
+from authoriser.places import write_durably
+
+JOURNAL_MARK = "journal.mark"
+REMEMBER_KEY = "INSERT INTO pan_keys (version, fingerprint) VALUES (?, ?) IF NOT EXISTS"
+
+
+class ClusterError(Exception):
+    """The journal in Cassandra can't be used; the text says which setting is wrong and what to do."""
+
+
+def cassandra_config(section: CassandraSection) -> CassandraConfig:
+    """The section with its password, as the driver's adapter takes it. Raises PasswordError."""
+    return CassandraConfig(
+        contact_points=tuple((point.host, point.port) for point in section.contact_points),
+        keyspace=section.keyspace,
+        local_data_centre=section.local_data_centre,
+        durability=section.durability,
+        username=section.username,
+        password=Password(read_password(section)),
+        tls_ca_file=section.tls_ca_file,
+        tls_cert_file=section.tls_cert_file,
+        tls_key_file=section.tls_key_file,
+    )
+
+
+async def open_cluster(
+    section: CassandraSection, *, shard: int, pan_key: PanKey
+) -> tuple[Session, CassandraJournal]:
+    """Connect, check and open. Raises ClusterError; then nothing is left open."""
+    try:
+        session = await Session.open(cassandra_config(section))
+    except (CassandraError, PasswordError) as error:
+        raise ClusterError(_in_words(section, error)) from None
+    try:
+        journal = await CassandraJournal.open(session, shard=shard)
+        await _agree_on_key(session, section, pan_key)
+    except BaseException as error:
+        await session.close()
+        if isinstance(error, CassandraError | SchemaError | UnsafeServer):
+            raise ClusterError(_in_words(section, error)) from None
+        raise
+    return session, journal
+
+
+async def _agree_on_key(session: Session, section: CassandraSection, key: PanKey) -> None:
+    """The first process leaves its key's fingerprint; whoever has another key is refused."""
+    statement = await session.prepare(REMEMBER_KEY)
+    (row,) = await session.execute(statement, (key.version, key.fingerprint))
+    if not row["[applied]"] and row["fingerprint"] != key.fingerprint:
+        raise KeyFileError(
+            f"keys.pan_key_file is not the key that the cards in keyspace {section.keyspace} were stored under; with "
+            "it no card would be found. Every process of a deployment needs the same one"
+        )
+
+
+def _in_words(section: CassandraSection, error: Exception) -> str:
+    where = ", ".join(map(str, section.contact_points))
+    text = str(error)
+    if isinstance(error, SchemaError):
+        return f"cassandra.keyspace: {text}"
+    if isinstance(error, UnsafeServer | PasswordError):
+        return text
+    if "Keyspace" in text and "does not exist" in text:
+        contact = section.contact_points[0]
+        return (
+            f'cassandra.keyspace "{section.keyspace}" is not there; make it with: '
+            f"authoriser schema create --contact {contact} --keyspace {section.keyspace}"
+        )
+    return f"cassandra.contact_points {where}: {text}"
+
+
+async def check_belongs(directory: Path, journal: SharedJournal) -> None:
+    """Refuse a shard's directory that holds another journal's things, and mark it as this one's.
+
+    A journal is known by the hash of its first batch. Raises ClusterError.
+    """
+    if (directory / JOURNAL_FILE).exists():
+        raise ClusterError(
+            f"{directory} holds an embedded journal ({JOURNAL_FILE}), which is not in Cassandra; with [cassandra] "
+            "another data_dir is needed"
+        )
+    first = await journal.read(1, 1)
+    found = hashlib.sha256(first[0][1]).hexdigest() if first else ""
+    mark = directory / JOURNAL_MARK
+    known = mark.read_text(encoding="ascii").strip() if mark.exists() else ""
+    if known and known != found:
+        raise ClusterError(
+            f"{directory} belongs to another journal than the one in Cassandra now ({mark} says so): check "
+            "cassandra.contact_points and cassandra.keyspace, or give another data_dir"
+        )
+    if found and not known:
+        write_durably(mark, f"{found}\n")
+
+
+class RetriesTold:
+    """A journal whose unknown outcomes are told, and None once an append is known again."""
+
+    def __init__(self, journal: SharedJournal, told: Callable[[Unknown | None], None]) -> None:
+        self._append = journal.append
+        self._told = told
+        self._unknown = False
+        self.read = journal.read
+        self.close = journal.close
+
+    async def append(self, seq: int, blob: bytes) -> None:
+        try:
+            await self._append(seq, blob)
+        except Unknown as unknown:
+            self._unknown = True
+            self._told(unknown)
+            raise
+        if self._unknown:
+            self._unknown = False
+            self._told(None)

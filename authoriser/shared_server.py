@@ -1,0 +1,325 @@
+"""The process where several share a shard: it follows the log, leads when the log falls silent, and follows again.
+
+Owns the order of that, and what is let go when the shard is lost. `server.py` has what both kinds of process do, and
+`following.py` when a follower may lead. Of any number of processes at most one decides: see docs/cassandra.md.
+"""
+
+import contextlib
+import gc
+import os
+import signal
+import sqlite3
+import sys
+from collections.abc import AsyncIterator, Callable
+
+import structlog
+import trio
+from msgspec import Struct
+from msgspec.structs import replace
+
+from authoriser import __version__
+from authoriser.admin.server import AdminSocketError
+from authoriser.admin.standby import RoleMethods
+from authoriser.authentication import Authenticator
+from authoriser.cassandra.session import Session
+from authoriser.clock import LedgerClock
+from authoriser.cluster import ClusterError, RetriesTold, check_belongs, open_cluster
+from authoriser.config import CassandraSection, Config, LinkConfig
+from authoriser.epochs import Sealed
+from authoriser.following import Follower, FollowerObservers, Glancing, Lease
+from authoriser.journal.batch import BatchError
+from authoriser.journal.cassandra import CassandraJournal
+from authoriser.journal.contract import Fenced, JournalLocked, Unknown
+from authoriser.journal.sqlite import lock_directory
+from authoriser.keys import KeyFileError, PanKey
+from authoriser.link import Link
+from authoriser.owner import ShardOwner
+from authoriser.places import SHARD, shard_directory
+from authoriser.recovery import RecoveryError, Replayer, recover
+from authoriser.server import Server, make_link, other_format
+from authoriser.snapshots.sqlite import SqliteSnapshots
+from authoriser.standby import Doorman, FollowerPipeline, Nobody
+from authoriser.starting import StartFailed, leaves, refuse_wrong_clock, settle_memory
+from authoriser.status import StatusPage
+from authoriser.translate import Tokens
+from isowire import DialectError
+
+log = structlog.get_logger()
+
+RECOVER_RETRY_S = 1.0
+"""Between two tries to read a log that is away."""
+
+
+class SharedServer(Server):
+    """One of the processes of a shard whose journal is in Cassandra. `run` is the whole life of it."""
+
+    def __init__(
+        self,
+        config: Config,
+        section: CassandraSection,
+        *,
+        on_lost: Callable[[], None],
+        authenticator: Authenticator | None = None,
+    ) -> None:
+        super().__init__(config, on_lost=on_lost, authenticator=authenticator)
+        self._section = section
+        self._directory = shard_directory(config.data_dir, SHARD)
+        self._lease = Lease(section.heartbeat_ms / 1000, section.lease_ms / 1000)
+        self._clock = LedgerClock(on_jump=self._observers().on_clock_jump)
+        where = f"Cassandra, keyspace {section.keyspace}"
+        self._page = StatusPage(config, self.counters, self.listeners, journal=where)
+        self._replayer = Replayer(SHARD)
+        """The state of a follower."""
+        self._roles = RoleMethods(lambda: self._page.following(self._replayer))
+        self._doormen: dict[str, Doorman] = {}
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Follow, lead and follow again until a signal comes or `stopping` is set. Started once it follows."""
+        trio.lowlevel.add_instrument(self._watch)
+        try:
+            with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+                async with self._opened() as opened, trio.open_nursery() as nursery:
+                    nursery.start_soon(self._await_signal, signals)
+                    nursery.start_soon(self._keep_house, None)
+                    await self._open_for_all(opened, nursery)
+                    while not self.stopping.is_set():
+                        sealed = await self._follow(opened, task_status)
+                        task_status = trio.TASK_STATUS_IGNORED
+                        if sealed is not None:
+                            await self._lead(opened, sealed)
+                    nursery.cancel_scope.cancel()
+            log.info("stopped")
+        finally:
+            trio.lowlevel.remove_instrument(self._watch)
+
+    # ---- starting
+
+    @contextlib.asynccontextmanager
+    async def _opened(self) -> AsyncIterator["Opened"]:
+        config, directory = self._config, self._directory
+        async with contextlib.AsyncExitStack() as stack:
+            try:
+                links = [make_link(self._in_time(link)) for link in config.links]
+                directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+                stack.callback(os.close, lock_directory(directory))
+                pan_key = self._pan_key()
+                session, journal = await open_cluster(self._section, shard=SHARD, pan_key=pan_key)
+                stack.push_async_callback(session.close)
+                await check_belongs(directory, journal)
+                snapshots = await trio.to_thread.run_sync(SqliteSnapshots, directory, other_format)
+                stack.push_async_callback(snapshots.close)
+            except (
+                ClusterError,
+                DialectError,
+                JournalLocked,
+                KeyFileError,
+                OSError,
+                Unknown,
+                sqlite3.Error,
+            ) as error:
+                raise StartFailed(str(error)) from error
+            yield Opened(links, session, journal, snapshots, pan_key)
+
+    def _in_time(self, link: LinkConfig) -> LinkConfig:
+        """No deadline is longer than the lease: a reply that an append lets go has passed its deadline by the moment
+        at which another process may lead. So what was ready before this process was stopped stays behind too.
+        """
+        return replace(link, reply_deadline_ms=min(link.reply_deadline_ms, self._section.lease_ms))
+
+    async def _open_for_all(self, opened: "Opened", nursery: trio.Nursery) -> None:
+        """What stays open whoever leads: the admin socket, metrics, and the links where a follower listens too."""
+        nobody = Nobody(
+            on_sent=lambda _seconds: self._count("replies"), on_silence=lambda: self._count("silences")
+        )
+        nursery.start_soon(nobody.desk.run)
+        for link in opened.links:
+            aside = FollowerPipeline(
+                link=link,
+                nobody=nobody,
+                tokens=Tokens(opened.pan_key.token),
+                exception_secret=opened.pan_key.secret,
+                counters=self.counters,
+            )
+            self._doormen[link.name] = Doorman(aside, self.counters, self._lease.lease_s)
+        try:
+            await nursery.start(self._admin_server(self._roles).run)
+            self._serve_metrics()
+        except (AdminSocketError, OSError, ValueError) as error:
+            raise StartFailed(str(error)) from error
+        if self._section.follower_listens:
+            self._open_links(opened.links, nursery)
+
+    def _open_links(self, links: list[Link], nursery: trio.Nursery) -> None:
+        for link in links:
+            listener = self._listen(link)
+            nursery.start_soon(listener.run, self._doormen[link.name].on_bytes)
+
+    # ---- following
+
+    async def _follow(self, opened: "Opened", task_status: trio.TaskStatus[None]) -> Sealed | None:
+        """Until this process has the shard; None where it is to stop. Raises StartFailed for a log that is no log."""
+        sealed: Sealed | None = None
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._stop_following, nursery.cancel_scope)
+            try:
+                self._replayer = await self._recovered(opened)
+                follower = Follower(
+                    opened.journal,
+                    self._replayer,
+                    lease=self._lease,
+                    policies={link.name: link.policy for link in opened.links},
+                    clock=self._clock,
+                    observers=_logged,
+                )
+                self._watch_follower()
+                self._say_following()
+                task_status.started()
+                sealed = await follower.until_leading()
+            except (RecoveryError, BatchError, ClusterError, Unknown, sqlite3.Error) as error:
+                raise StartFailed(f"{self._page.journal}: {error}") from error
+            nursery.cancel_scope.cancel()
+        return sealed
+
+    async def _stop_following(self, scope: trio.CancelScope) -> None:
+        await self.stopping.wait()
+        scope.cancel()
+
+    async def _recovered(self, opened: "Opened") -> Replayer:
+        """A state from this process's own snapshots and the log. A log that is away is waited for."""
+        while True:
+            try:
+                await check_belongs(self._directory, opened.journal)
+                replayer = await recover(Glancing(opened.journal), opened.snapshots, SHARD)
+            except Unknown as unknown:
+                if not unknown.retry:
+                    raise
+                log.warning("the journal is away; trying again", error=str(unknown))
+                await trio.sleep(RECOVER_RETRY_S)
+            else:
+                last_ms = replayer.state.last_ms
+                refuse_wrong_clock(self._clock.now_ms(last_ms), last_ms)
+                settle_memory()
+                return replayer
+
+    def _watch_follower(self) -> None:
+        counters = self.counters
+        counters.watch("in_flight", lambda: 0)
+        counters.watch("connections", lambda: sum(len(listener.lines) for listener in self.listeners))
+        counters.watch("pending_records", lambda: 0)
+        counters.watch("accounts", lambda: len(self._replayer.state.accounts))
+        counters.watch("durable_seq", lambda: self._replayer.tail.seq)
+        counters.watch("epoch", lambda: self._replayer.state.commons.epoch)
+        counters.watch("leading", lambda: 0)
+
+    def _say_following(self) -> None:
+        replayer = self._replayer
+        epoch, seq, cards = replayer.state.commons.epoch, replayer.tail.seq, len(replayer.state.cards)
+        sys.stdout.write(
+            f"authoriser {__version__} follows shard {SHARD}: epoch {epoch}, batch {seq}; {cards} cards\n"
+        )
+        sys.stdout.flush()
+        log.info("following", pid=os.getpid(), epoch=epoch, durable_seq=seq, cards=cards)
+
+    # ---- leading
+
+    async def _lead(self, opened: "Opened", sealed: Sealed) -> None:
+        """Decide until the shard is lost or the process stops. Whatever waits when it is lost never leaves."""
+        began = trio.current_time()
+        await self._mark_directory(opened)
+        gc.freeze()  # what was followed stays; a look through all of it would hold up the first payments
+        owner = ShardOwner(
+            state=self._replayer.state,
+            tail=self._replayer.tail,
+            journal=RetriesTold(opened.journal, self._append_unknown),
+            snapshots=opened.snapshots,
+            policies={link.name: link.policy for link in opened.links},
+            clock=self._clock,
+            observers=self._observers(),
+            sealed=sealed,
+            heartbeat_s=self._lease.heartbeat_s,
+        )
+        try:
+            async with trio.open_nursery() as term:
+                await term.start(owner.run)
+                self._open_term(opened, owner, term)
+                self._say_ready(owner, trio.current_time() - began)
+                await self.stopping.wait()
+                await self._drain(owner)
+                term.cancel_scope.cancel()
+        except* Fenced as lost:
+            log.warning(
+                "another process leads now; following it", epoch=sealed.epoch, error=str(leaves(lost)[0])
+            )
+        except* Unknown as lost:
+            with self._ending_when_lost():
+                raise leaves(lost)[0] from lost
+        finally:
+            self._close_term()
+
+    async def _mark_directory(self, opened: "Opened") -> None:
+        """Before anything of the shard is saved in it. Its first batch may be the one that was just appended."""
+        while True:
+            try:
+                return await check_belongs(self._directory, opened.journal)
+            except Unknown as unknown:
+                if not unknown.retry:
+                    raise
+                await trio.sleep(RECOVER_RETRY_S)
+
+    def _open_term(self, opened: "Opened", owner: ShardOwner, term: trio.Nursery) -> None:
+        tokens = Tokens(opened.pan_key.token)
+        methods = self._methods(
+            opened.links, owner, opened.pan_key, tokens, lambda: self._page.leading(owner)
+        )
+        self._roles.lead(methods)
+        for link in opened.links:
+            pipeline = self._pipeline(link, owner, tokens, opened.pan_key)
+            self._doormen[link.name].lead(pipeline, owner.commit)
+        if not self._section.follower_listens:
+            self._open_links(opened.links, term)
+        for listener in self.listeners:
+            owner.after_commit(listener.flush)
+        self._watch_owner(owner)
+
+    def _append_unknown(self, unknown: Unknown | None) -> None:
+        """An append whose outcome nobody knows goes again; None: it is known now."""
+        if unknown is None:
+            log.info("appends succeed again")
+            return
+        self._count("journal_retries")
+        log.warning("an append's outcome is not known; the same bytes go again", error=str(unknown))
+
+    def _close_term(self) -> None:
+        """Nothing of the shard is left, and nobody waits for it."""
+        self._roles.follow()
+        for doorman in self._doormen.values():
+            doorman.follow()
+        for listener in self.listeners:
+            listener.hang_up()
+        if not self._section.follower_listens:
+            self.listeners.clear()
+        gc.unfreeze()
+
+
+class Opened(Struct, frozen=True):
+    """What a process holds open from its start to its end."""
+
+    links: list[Link]
+    session: Session
+    journal: CassandraJournal
+    snapshots: SqliteSnapshots
+    pan_key: PanKey
+
+
+def _tell_try(seconds: float, clean: bool) -> None:  # noqa: FBT001 - the follower's callback
+    if clean:
+        log.info("nobody leads, in order; taking the shard")
+    else:
+        log.warning("the log is silent; taking the shard", elapsed_ms=round(seconds * 1000))
+
+
+_logged = FollowerObservers(
+    on_blind=lambda unknown: log.warning("the log can't be read; nothing is concluded", error=str(unknown)),
+    on_try=_tell_try,
+    on_beaten=lambda: log.info("another process was faster; following it"),
+)

@@ -1,0 +1,40 @@
+"""What every start has in common, wherever its journal is: what it refuses, and what it does with its memory.
+
+Knows no socket and no journal.
+"""
+
+import gc
+import os
+
+from authoriser import limits
+
+ACCEPT_CLOCK = "AUTHORISER_ACCEPT_CLOCK"
+"""Environment: take a clock that is far ahead of the journal for right."""
+
+
+class StartFailed(Exception):  # noqa: N818 - what happened, said to an operator
+    """The process can't serve. The text says what is wrong and where; there is no traceback to read."""
+
+
+def leaves(group: BaseExceptionGroup[BaseException]) -> list[BaseException]:
+    return [
+        leaf
+        for error in group.exceptions
+        for leaf in (leaves(error) if isinstance(error, BaseExceptionGroup) else [error])
+    ]
+
+
+def refuse_wrong_clock(now_ms: int, last_ms: int) -> None:
+    """Raises StartFailed where the clock is too far ahead of the journal's last record to be right."""
+    ahead_days = (now_ms - last_ms) // 86_400_000
+    if last_ms and ahead_days > limits.START_AFTER_MAX_DAYS and ACCEPT_CLOCK not in os.environ:
+        raise StartFailed(
+            f"the clock is {ahead_days} days ahead of the journal's last record; if it is right, "
+            f"start once with {ACCEPT_CLOCK}=1 (a wrong one would expire every hold, for good)"
+        )
+
+
+def settle_memory() -> None:
+    """What was recovered stays: the collector need not walk a million cards in the middle of a payment."""
+    gc.collect()
+    gc.freeze()
