@@ -28,7 +28,8 @@ class MemoryJournal:
 
     def stall(self) -> None:
         """From now on appends wait, as on a disk that does not answer."""
-        self._running = trio.Event()
+        if self._running.is_set():
+            self._running = trio.Event()
 
     def resume(self) -> None:
         self._running.set()
