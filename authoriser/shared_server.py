@@ -46,6 +46,8 @@ from isowire import DialectError
 
 log = structlog.get_logger()
 
+RECOVERING, FOLLOWER = "recovering", "follower"
+"""What `status` calls a process that does not lead."""
 RECOVER_RETRY_S = 1.0
 """Between two tries to read a log that is away."""
 
@@ -69,8 +71,9 @@ class SharedServer(Server):
         where = f"Cassandra, keyspace {section.keyspace}"
         self._page = StatusPage(config, self.counters, self.listeners, journal=where)
         self._replayer = Replayer(SHARD)
-        """The state of a follower."""
-        self._roles = RoleMethods(lambda: self._page.following(self._replayer))
+        """The state of a follower; empty until it has read itself in."""
+        self._role = RECOVERING
+        self._roles = RoleMethods(lambda: self._page.following(self._replayer, self._role))
         self._doormen: dict[str, Doorman] = {}
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
@@ -171,6 +174,7 @@ class SharedServer(Server):
                     clock=self._clock,
                     observers=_logged,
                 )
+                self._role = FOLLOWER
                 self._watch_follower()
                 self._say_following()
                 task_status.started()
@@ -291,6 +295,8 @@ class SharedServer(Server):
 
     def _close_term(self) -> None:
         """Nothing of the shard is left, and nobody waits for it."""
+        self._role = RECOVERING
+        self._replayer = Replayer(SHARD)
         self._roles.follow()
         for doorman in self._doormen.values():
             doorman.follow()

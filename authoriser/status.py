@@ -41,12 +41,12 @@ class StatusPage:
             snapshots=p.SnapshotStatus(owner.snapshots.checkpoint_record_no, len(state.dirty)),
         )
 
-    def following(self, replayer: Replayer) -> p.Status:
-        """Of a process that keeps a state warm for the day when it decides."""
+    def following(self, replayer: Replayer, role: str) -> p.Status:
+        """Of a process that keeps a state warm for the day when it decides, or reads itself into one."""
         state = replayer.state
         return self._status(
             state,
-            role="follower",
+            role=role,
             epoch=state.commons.epoch,
             durable_seq=replayer.tail.seq,
             holds=sum(len(account.holds) for account in state.accounts.values()),

@@ -274,7 +274,7 @@ class SnapshotStatus(Struct, frozen=True):
 
 
 class Status(Struct, frozen=True):
-    """`role` is leader or follower. A follower's figures are of the state that it keeps warm from the log.
+    """`role` is leader, follower or recovering. A follower's figures are of the state that it keeps warm from the log.
 
     `journal` is where the log is, "" where it is in the data directory.
     """
