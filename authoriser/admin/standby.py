@@ -9,7 +9,7 @@ from typing import Any
 import trio
 
 from authoriser.admin import protocol as p
-from authoriser.admin.methods import Methods
+from authoriser.admin.server import Callee
 
 FOLLOWS = "this process follows the shard's log and decides nothing; ask the process that leads"
 LOST = (
@@ -24,10 +24,10 @@ class RoleMethods:
     def __init__(self, status: Callable[[], p.Status]) -> None:
         """`status` is the follower's."""
         self._status = status
-        self._methods: Methods | None = None
+        self._methods: Callee | None = None
         self._waiting: set[trio.CancelScope] = set()
 
-    def lead(self, methods: Methods) -> None:
+    def lead(self, methods: Callee) -> None:
         self._methods = methods
 
     def follow(self) -> None:

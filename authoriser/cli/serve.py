@@ -33,7 +33,11 @@ def serve(
         typer.Option("--framing", metavar="NAME", help=f"How messages are framed: {', '.join(FRAMINGS)}."),
     ] = None,
 ) -> None:
-    """Serve card networks until SIGTERM or Ctrl-C; prints a line when it is ready."""
+    """Serve card networks until SIGTERM or Ctrl-C; prints a line when it is ready.
+
+    The journal is in the data directory, or in Cassandra where the file has a table cassandra: then any number of
+    processes may serve one shard, of which one decides and the others follow (docs/cassandra.md).
+    """
     settings = load_config(config, Overrides(data_dir=data, listen=listen, dialect=dialect, framing=framing))
     from authoriser.server import run
 
