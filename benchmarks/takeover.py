@@ -35,8 +35,8 @@ from rich.console import Console
 from authoriser.admin.client import AdminClient, ClientError
 from authoriser.cassandra.schema_versions import create_schema
 from authoriser.cassandra.session import CassandraConfig, Session
-from authoriser.config import parse_address
 from authoriser.config_cassandra import HEARTBEAT_DEFAULT_MS, LEASE_DEFAULT_MS
+from authoriser.config_checks import parse_address
 from benchmarks.machine import Machine, look, platform_line
 from isowire.framing import FRAMINGS
 from simulator.cards import Card, make_cards, write_cards

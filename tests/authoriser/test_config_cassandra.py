@@ -1,5 +1,6 @@
 """The [cassandra] table: defaults, what contradicts itself, and where its password may be."""
 
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -7,6 +8,8 @@ import pytest
 
 from authoriser.config import Address, CassandraSection, ConfigError, load_config
 from authoriser.config_cassandra import PASSWORD_VARIABLE, PasswordError, read_password
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -138,6 +141,17 @@ def test_what_is_wrong_is_named_where_it_stands(
 ) -> None:
     """One line a problem, and no value of a password in any."""
     assert problems_of(line) == [problem]
+
+
+def test_the_page_for_operators_shows_every_key(tmp_path: Path) -> None:
+    """The file in docs/cassandra.md is a right one, and has all that there is to say of Cassandra."""
+    page = (ROOT / "docs" / "cassandra.md").read_text(encoding="utf-8")
+    text = page.partition("```toml\n")[2].partition("```")[0]
+    path = tmp_path / "authoriser.toml"
+    path.write_text(text, encoding="utf-8")
+    assert load_config(path).cassandra is not None
+    shown = set(tomllib.loads(text)["cassandra"])
+    assert shown == {*CassandraSection.__struct_fields__, "port"}
 
 
 def with_user(password_file: Path | None = None) -> CassandraSection:

@@ -89,6 +89,16 @@ class Process:
     def started(self) -> bool:
         return self._process is not None
 
+    @property
+    def running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    def wait(self) -> int:
+        """The exit code of a process that ends by itself."""
+        assert self._process is not None
+        process, self._process = self._process, None
+        return process.wait(START_MAX_S)
+
     def log(self) -> str:
         return (self.home / "server.log").read_text()
 

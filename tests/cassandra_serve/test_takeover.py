@@ -7,6 +7,8 @@ import trio
 from shard_bench import LEASE_MS, Line, Network, Shard, check_from_outside, dial, purchase, rounds
 
 from authoriser.admin.client import AdminError
+from stack import Stack
+from stack.state import Node
 
 pytestmark = [pytest.mark.stack, pytest.mark.slow, pytest.mark.timeout(1800)]
 
@@ -132,8 +134,62 @@ async def test_a_follower_that_listens_answers_what_needs_no_shard(shard: Shard)
     ]
 
 
-async def test_a_journal_is_not_mixed_with_another(shard: Shard, tmp_path: object) -> None:
-    """Another PAN key, and a data directory of another journal, are refused by name before anything is served."""
+async def test_a_cassandra_that_stops_and_one_that_dies_lose_nothing(
+    shard: Shard, cassandra_stack: Stack
+) -> None:
+    """The only node is paused for two leases, then killed and started, under load: silence, and then all goes on.
+
+    Who leads in the end is open: a leader may have been as cut off as its follower.
+    """
+    network = Network(seed=8)
+    pair = list(await shard.pair())
+    async with trio.open_nursery() as nursery:
+        for _ in range(LINES):
+            nursery.start_soon(network.till, pair)
+        await trio.sleep(1)
+        cassandra_stack.pause("cassandra")
+        await trio.sleep(2 * LEASE_MS / 1000)
+        cassandra_stack.resume("cassandra")
+        await served_again(network)
+        cassandra_stack.kill("cassandra")
+        await trio.to_thread.run_sync(cassandra_stack.start, "cassandra")
+        await served_again(network)
+        network.stopping = True
+    assert [process.running for process in pair] == [True, True]
+    await check_from_outside(shard, network)
+
+
+async def served_again(network: Network) -> None:
+    """Return when every line has had new answers."""
+    heard = len(network.heard)
+    with trio.fail_after(120):
+        while len(network.heard) <= heard + 4 * LINES:  # noqa: ASYNC110 - tills set no event
+            await trio.sleep(0.01)
+
+
+async def test_a_server_that_would_lose_approvals_is_refused(shard: Shard, cassandra_node: Node) -> None:
+    """Without durable writes: exit code 1, the setting's name, and the statement that makes it right."""
+    from authoriser.cassandra.session import CassandraConfig, Session
+
+    config = CassandraConfig(((cassandra_node.host, cassandra_node.port),), shard.keyspace)
+    async with await Session.open(config) as session:
+        await session.execute(f"ALTER KEYSPACE {shard.keyspace} WITH durable_writes = false")
+    process = shard.process("first")
+    process.start()
+    assert await trio.to_thread.run_sync(process.wait) == 1
+    assert f"ALTER KEYSPACE {shard.keyspace} WITH durable_writes = true" in process.log()
+
+
+async def test_a_keyspace_that_is_not_there_is_refused(shard: Shard) -> None:
+    """With the command that makes it."""
+    process = shard.process("first", keyspace="not_there")
+    process.start()
+    assert await trio.to_thread.run_sync(process.wait) == 1
+    assert "authoriser schema create --contact " in process.log()
+
+
+async def test_another_key_is_refused(shard: Shard) -> None:
+    """A process whose PAN key is not the deployment's would find no card: it is refused by the setting's name."""
     first = shard.process("first")
     first.start()
     await first.until("leader")
@@ -141,6 +197,5 @@ async def test_a_journal_is_not_mixed_with_another(shard: Shard, tmp_path: objec
     text = stranger.config.read_text()
     stranger.config.write_text(text.replace("pan.key'", "other.key'"))
     stranger.start()
-    assert stranger._process is not None
-    assert await trio.to_thread.run_sync(stranger._process.wait, 60) == 1
+    assert await trio.to_thread.run_sync(stranger.wait) == 1
     assert "keys.pan_key_file is not the key" in stranger.log()
