@@ -48,7 +48,9 @@ async def open_cluster(
 ) -> tuple[Session, CassandraJournal]:
     """Connect, check and open. Raises ClusterError; then nothing is left open."""
     try:
-        session = await Session.open(cassandra_config(section))
+        config = cassandra_config(section)
+        await _require_keyspace(config, section)
+        session = await Session.open(config)
     except (CassandraError, PasswordError) as error:
         raise ClusterError(_in_words(section, error)) from None
     try:
@@ -60,6 +62,19 @@ async def open_cluster(
             raise ClusterError(_in_words(section, error)) from None
         raise
     return session, journal
+
+
+async def _require_keyspace(config: CassandraConfig, section: CassandraSection) -> None:
+    """Asked first, as the driver says of a keyspace that is not there that no host is."""
+    async with await Session.open(config, with_keyspace=False) as session:
+        found = await session.execute(
+            "SELECT keyspace_name FROM system_schema.keyspaces WHERE keyspace_name = %s", (section.keyspace,)
+        )
+    if not found:
+        raise ClusterError(
+            f'cassandra.keyspace "{section.keyspace}" is not there; make it with: '
+            f"authoriser schema create --contact {section.contact_points[0]} --keyspace {section.keyspace}"
+        )
 
 
 async def _agree_on_key(session: Session, section: CassandraSection, key: PanKey) -> None:
@@ -80,12 +95,6 @@ def _in_words(section: CassandraSection, error: Exception) -> str:
         return f"cassandra.keyspace: {text}"
     if isinstance(error, UnsafeServer | PasswordError):
         return text
-    if "Keyspace" in text and "does not exist" in text:
-        contact = section.contact_points[0]
-        return (
-            f'cassandra.keyspace "{section.keyspace}" is not there; make it with: '
-            f"authoriser schema create --contact {contact} --keyspace {section.keyspace}"
-        )
     return f"cassandra.contact_points {where}: {text}"
 
 
