@@ -106,6 +106,28 @@ async def test_a_log_goes_on_into_the_next_segment(
         assert await journal.read(13, 1) == []
 
 
+async def test_a_look_gives_a_part_of_what_a_read_gives(
+    cassandra_config: "CassandraConfig", a_shard: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A follower's look ends with the partition at the latest, and look after look gives the whole log."""
+    from authoriser.cassandra.session import Session
+    from authoriser.journal import cassandra
+
+    monkeypatch.setattr(cassandra, "SEGMENT_SLOTS", 4)
+    batches = [(seq, b"%d" % seq) for seq in range(1, 11)]
+    async with await Session.open(cassandra_config) as session:
+        journal = await cassandra.CassandraJournal.open(session, shard=a_shard)
+        assert await journal.peek(1, 100) == []
+        for seq, blob in batches:
+            await journal.append(seq, blob)
+        seen: list[tuple[int, bytes]] = []
+        while more := await journal.peek(len(seen) + 1, 100):
+            assert len(more) <= 4
+            seen += more
+        assert seen == batches
+        assert await journal.peek(5, 2) == batches[4:6]
+
+
 async def test_shards_have_slots_of_their_own(cassandra_config: "CassandraConfig", a_shard: int) -> None:
     """Two shards of one deployment share a table and nothing else."""
     from authoriser.cassandra.session import Session
