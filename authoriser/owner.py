@@ -189,7 +189,7 @@ class ShardOwner:
             task_status.started()
 
     def _begin_epoch(self) -> None:
-        """The epoch record, and after a crash the holds whose answers nobody knows of."""
+        """The epoch record, and after a crash the payments that answers nobody knows of began or added to."""
         state = self.state
         clean = state.commons.ended_clean
         last_ms = state.last_ms
@@ -201,8 +201,16 @@ class ShardOwner:
         since_ms = last_ms - deadline_ms - ANSWER_UNKNOWN_MARGIN_MS
         any_policy = next(iter(self._policies.values()))
         for account in state.accounts.values():
+            grown = {
+                spend.number
+                for card in account.cards.values()
+                for spend in card.recent or ()
+                if spend.at_ms >= since_ms
+            }
             for payment in list(account.payments.values()):
-                if payment.placed_ms >= since_ms and not payment.ended:
+                fresh = payment.placed_ms >= since_ms or payment.hold_id in grown
+                posted = payment.online_minor and payment.particulars.mti == "0200"
+                if fresh and (not payment.ended or posted):
                     self.execute(MarkAnswerUnknown(account.account_id, payment.hold_id), any_policy)
 
     async def _expire_holds(self) -> None:
