@@ -187,11 +187,23 @@ def _decided(state: ShardState, account: Account, record: r.Decided) -> None:
     kept.amounts = record.amounts
     kept.number = state.record_no
     kept.sibling = record.sibling
-    if record.hold is None and record.moved:
+    if record.hold is not None:
+        kept.fee_minor = record.hold.fee_minor
+    elif record.moved:
         kept.fee_minor = record.moved[0].fee_minor
         kept.counted = record.counted
+        _keep_part(account, record, kept)
     account.kept[record.key] = kept
     account.next_forget_ms = min(account.next_forget_ms, record.forget_ms)
+
+
+def _keep_part(account: Account, record: r.Decided, kept: KeptAnswer) -> None:
+    """An increment's part is kept with the increment: what a stand-in makes of it is what a reversal takes off."""
+    kept.part_of = record.key if record.particulars.mti == "0100" else record.part_of
+    holder = account.kept.get(kept.part_of)
+    if holder is not None:
+        holder.approved_minor = record.approved_minor
+        holder.forget_ms = max(holder.forget_ms, record.forget_ms)
 
 
 def _kept(record: r.Decided | r.Reversed, approval_code: str, hold_id: int) -> KeptAnswer:

@@ -81,6 +81,9 @@ def _match(account: Account, originals: Messages, found: Messages, way: str) -> 
         (root,) = roots
         together = found + [pair for pair in originals if pair[1].sibling == root and pair not in found]
     key, kept = max(together, key=lambda pair: _open(account, *pair))
+    # A stand-in's word about an increment: the part is kept with the increment.
+    if kept.part_of in account.kept:
+        key, kept = kept.part_of, account.kept[kept.part_of]
     return Match(key, kept, way, (kept.hold_id,))
 
 

@@ -9,6 +9,8 @@ from authoriser.ledger.state import Account, Card, Payment
 from rules import Counted, Spend
 from rules import usage as limits_used
 
+POSTING = frozenset({"0200", "0220"})
+"""First messages of payments that they posted themselves."""
 COUNTS, BEGINS_AGAIN = 1, 2
 """What an approval does to the contactless counters (`Counted.contactless`)."""
 

@@ -80,7 +80,9 @@ class KeptAnswer(Struct, array_like=True, gc=False):
     """A key's answer, for as long as a repeat may come. `hold_id` is its payment's, 0 where there is none.
 
     `approved_minor` is what this message alone added to that payment, `replied_minor` the reply's DE4 where it differs,
-    `number` its record's. `sibling` is the key of the request that an advice stands for.
+    `number` its record's. `sibling` is the key of the request that an advice stands for. `part_of` is of a message that
+    added to a payment which another began: the key under which that part is kept, its own, or that of the increment
+    which an advice speaks of.
     """
 
     card_id: str
@@ -97,6 +99,7 @@ class KeptAnswer(Struct, array_like=True, gc=False):
     counted: Counted | None = None
     number: int = 0
     sibling: str = ""
+    part_of: str = ""
 
 
 class ClearedKept(Struct, array_like=True, gc=False):

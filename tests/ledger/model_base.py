@@ -231,7 +231,7 @@ class Base:
             "shop": 0,
             "number": self.record_no,
             "root": key,
-            "grew": False,
+            "part_of": "",
             **more,
         }
 

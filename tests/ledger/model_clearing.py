@@ -110,7 +110,7 @@ class Clearing(Reversals):
         self.record(now, SHARD, *([entry["account"]] if p is not None else []))
         if p is not None:
             if entry["kind"] == "reversal_ambiguous":
-                first = {"payment": p["number"], "said": p["said"], "key": p["key"], "grew": False}
+                first = {"payment": p["number"], "said": p["said"], "key": p["key"], "part_of": ""}
                 self.take_back(first, entry["total"] or 0, now)
             else:
                 self.capture_meant(p, entry)
