@@ -194,9 +194,16 @@ def find_payment(
         found = _PAYMENT_WAYS[way](payments, said, amount_minor)
         if found:
             meant = [payment for payment in found if payment.ended not in GONE] or found[-1:]
+            # An increment of what had expired began anew: what comes for both means the one that lives.
+            if len(meant) > 1:
+                meant = [payment for payment in meant if not _outlived(payment)] or meant
             candidates = tuple(payment.hold_id for payment in meant)
             return Found(meant[0] if len(meant) == 1 else None, way, candidates)
     return Found()
+
+
+def _outlived(payment: Payment) -> bool:
+    return payment.ended == "expired" and not payment.captured_minor
 
 
 def _payments_by_network_id(payments: list[Payment], said: Particulars, _amount: int) -> list[Payment]:

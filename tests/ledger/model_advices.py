@@ -253,7 +253,7 @@ class Advices(Messages):
         p["spoken"] = self.record_no
         p["codes"] = [said.approval_code] if said.approval_code else []
         p["kind"] = "refund" if refund else ""
-        self.post_online(p, asked, now, final=total > 0)
+        self.post_online(p, asked, now, final=True)
         kept = {"payment": number, "posted": total, "fee": fee_of(asked), "until": expires + 3 * DAY}
         if len(found) > 1:
             return "completion_ambiguous", {**kept, "candidates": tuple(q["number"] for q in found)}
@@ -278,5 +278,7 @@ class Advices(Messages):
         ]
         for found in (same_id, [p for p in coded if p["said"].acquirer == said.acquirer], details):
             if found:
-                return [p for p in found if p["ended"] not in GONE] or found[-1:]
+                stand = [p for p in found if p["ended"] not in GONE] or found[-1:]
+                lives = [p for p in stand if p["ended"] != "expired" or p["captured"]]
+                return lives if len(stand) > 1 and lives else stand
         return []

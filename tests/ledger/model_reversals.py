@@ -195,7 +195,7 @@ class Reversals(Advices):
         p["held"] -= min(p["held"], added)
         if first:
             self.unpost(p, kept, added, now)
-        over = first and not p["held"] and not p["captured"]
+        over = not p["held"] and not p["captured"]
         less = p["authorised"] if over else min(p["authorised"], added)
         p["authorised"] -= less
         p["shop"] -= shop

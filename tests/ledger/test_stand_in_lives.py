@@ -6,6 +6,7 @@ it, whichever of the two came first.
 
 import pytest
 from ledger_bench import (
+    DAY_MS,
     USD,
     Bench,
     advice,
@@ -155,6 +156,32 @@ def test_a_stand_in_that_declines_the_first_message_leaves_the_increment(bench: 
     assert (only(bench).held_minor, only(bench).authorised_minor, only(bench).ended) == (500, 500, "")
 
 
+def test_the_void_of_what_is_left_ends_the_payment(bench: Bench) -> None:
+    """First message and increment both went unheard, in this order: nothing of the payment counts for the limits."""
+    first = request(1_000, network_id="N1")
+    grown = increment(first, 500)
+    hold_id = bench.do(first).hold_id
+    bench.do(grown)
+    bench.do(c.VoidAnswer("acc-0", first.key, hold_id))
+    assert (only(bench).held_minor, only(bench).ended) == (500, "")
+    bench.do(c.VoidAnswer("acc-0", grown.key, hold_id))
+    assert (only(bench).held_minor, only(bench).ended) == (0, "voided")
+    assert bench.card.usage is not None
+    assert (bench.card.usage[""].day_minor, bench.card.usage[""].day_count) == (0, 0)
+
+
+def test_a_row_means_what_lives_rather_than_what_expired(bench: Bench) -> None:
+    """An increment after the hold's end began anew under the same id: one row for both, and nothing stays held."""
+    first = request(1_000, network_id="N1")
+    hold_id = bench.do(first).hold_id
+    bench.wait(8 * DAY_MS)
+    bench.do(c.ExpireHold("acc-0", hold_id))
+    bench.do(increment(first, 500))
+    assert bench.account.held_minor == 500
+    bench.do(clear_row(1_500, of=first))
+    assert (bench.money, kinds(bench)) == ((8_500, 0, 8_500), [])
+
+
 # ---- what posted by itself
 
 
@@ -208,3 +235,12 @@ def test_a_new_total_unposts_no_more_than_the_message_posted(bench: Bench) -> No
     bench.do(completion(2_000, network_id="N1", stan="500002", final=False))
     bench.do(reversal(one, new_total_minor=1_000, stan="900001"))
     assert (bench.account.balance_minor, only(bench).captured_minor) == (8_000, 2_000)
+
+
+@pytest.mark.parametrize("fee_minor", [0, -1_000])
+def test_a_completion_of_nothing_is_over(bench: Bench, fee_minor: int) -> None:
+    """It has nothing to come: an increment of the same id begins a payment of its own."""
+    bench.do(completion(-fee_minor, network_id="N1", fee_minor=fee_minor))
+    assert (only(bench).captured_minor, only(bench).ended) == (0, "captured")
+    bench.do(request(500, network_id="N1", stan="000002", increment=True))
+    assert [payment.held_minor for payment in bench.account.payments.values()] == [0, 500]
