@@ -74,7 +74,7 @@ def _apply_to_account(state: ShardState, account_id: str, record: Any, kind: typ
         account = state.accounts[account_id]
         due = record.at_ms >= account.next_forget_ms
         if due:
-            _forget(account, record.at_ms)
+            _forget(state, account, record.at_ms)
         if kind in _WITH_MOVES:
             for moved in record.moved or payments.moves_of_old(record):
                 payments.move(account, moved)
@@ -181,6 +181,8 @@ def _decided(state: ShardState, account: Account, record: r.Decided) -> None:
         payments.count(account, record, record.counted, hold_id, approved_minor)
     if record.particulars.mti in ADVICES:
         payments.speak(account, hold_id, state.record_no)
+    if record.sibling:
+        state.advised.add(record.sibling)
     kept = _kept(record, record.approval_code, hold_id)
     kept.approved_minor = approved_minor
     kept.replied_minor = record.replied_minor
@@ -273,8 +275,11 @@ def _nothing_more(_state: ShardState, _account: Account, _record: r.Record) -> N
     """Its moves and entries are all that it does to an account."""
 
 
-def _forget(account: Account, at_ms: int) -> None:
+def _forget(state: ShardState, account: Account, at_ms: int) -> None:
     """Drop every key and tombstone whose time is over by record time."""
+    if state.advised:
+        outlived = [kept for kept in account.kept.values() if kept.sibling and kept.forget_ms <= at_ms]
+        state.advised.difference_update([kept.sibling for kept in outlived])
     account.kept = {key: kept for key, kept in account.kept.items() if kept.forget_ms > at_ms}
     account.changes = {key: kept for key, kept in account.changes.items() if kept.forget_ms > at_ms}
     account.tombstones = [stone for stone in account.tombstones if stone.forget_ms > at_ms]

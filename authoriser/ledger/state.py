@@ -223,14 +223,15 @@ class ShardState:
 
     `record_no` numbers records from 1 without a gap; `last_ms` is the time of the last one. `cards` and
     `tokens` are indexes over the accounts, rebuilt on load: a card's account by its id, both by its number's
-    HMAC. `dirty` gathers the ids of accounts changed since a snapshot round last took it ("" stands for the
-    commons).
+    HMAC; so is `advised`, the keys of the requests that kept advices stand for. `dirty` gathers the ids of
+    accounts changed since a snapshot round last took it ("" stands for the commons).
     """
 
     __slots__ = (
         "_rules",
         "_rules_text",
         "accounts",
+        "advised",
         "cards",
         "cards_by_last_four",
         "commons",
@@ -249,6 +250,7 @@ class ShardState:
         self.accounts: dict[str, Account] = {}
         self.cards: dict[str, Account] = {}
         self.tokens: dict[bytes, tuple[Account, Card]] = {}
+        self.advised: set[str] = set()
         self.cards_by_last_four: dict[str, list[Card]] = {}
         self.dirty: set[str] = set()
         self._rules: RuleSet | None = None
@@ -272,6 +274,7 @@ class ShardState:
         self.accounts[account.account_id] = account
         for card in account.cards.values():
             self.index(account, card)
+        self.advised.update([kept.sibling for kept in account.kept.values() if kept.sibling])
 
     def index(self, account: Account, card: Card) -> None:
         """Make a card findable by its id, its token and its last four digits."""

@@ -56,6 +56,8 @@ class Messages(Rules):
             reason = "unknown_card"
         elif self.buried(card, said, now, {said.mti}):
             reason = "reversed_before"
+        elif any(kept["root"] == asked.key for kept in self.kept[place].values()):
+            reason = "overtaken"
         else:
             reason = self.judge(card, asked, total_of(asked), now)
             if reason == "insufficient_funds" and self.may_be_partial(asked, place):

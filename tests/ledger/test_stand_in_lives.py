@@ -4,6 +4,7 @@ What a stand-in says of an increment is about that increment's part alone, and w
 it, whichever of the two came first.
 """
 
+import msgspec
 import pytest
 from ledger_bench import (
     DAY_MS,
@@ -19,7 +20,8 @@ from ledger_bench import (
 )
 
 from authoriser.ledger import commands as c
-from authoriser.ledger.state import Payment
+from authoriser.ledger.state import Account, Payment, ShardState
+from rules import Reason, Transaction
 
 
 def only(bench: Bench) -> Payment:
@@ -30,6 +32,90 @@ def only(bench: Bench) -> Payment:
 def kinds(bench: Bench) -> list[str]:
     """Of the exceptions that wait for an operator."""
     return [entry.kind for entry in bench.state.commons.exceptions.values()]
+
+
+# ---- an advice that comes before its request
+
+
+@pytest.mark.parametrize("approving", [True, False])
+@pytest.mark.parametrize(("mti", "of"), [("0120", "0100"), ("0220", "0200")])
+def test_an_advice_that_overtakes_its_request_decides_over_it(
+    bench: Bench, mti: str, of: str, *, approving: bool
+) -> None:
+    """The network goes by the stand-in's answer: the late request moves nothing, nor does its repeat."""
+    asked = request(4_000, mti=of, rrn="632610000001")
+    bench.do(advice(4_000, of=asked, mti=mti, approving=approving))
+    before = bench.money
+    assert bench.answer(asked) == ("overtaken", "68")
+    again = bench.do(asked)
+    assert (again.records, again.repeated) == ((), True)
+    assert bench.money == before
+    assert len(bench.account.payments) == approving
+
+
+@pytest.mark.parametrize(("mti", "of"), [("0120", "0100"), ("0220", "0200")])
+@pytest.mark.parametrize("named", ["request", "advice"])
+def test_the_reversal_of_an_overtaken_request_takes_back_what_the_advice_brought(
+    bench: Bench, mti: str, of: str, named: str
+) -> None:
+    """Whether DE90 names the request or its advice: they are one transaction."""
+    asked = request(4_000, mti=of)
+    told = advice(4_000, of=asked, mti=mti)
+    bench.do(told)
+    bench.do(asked)
+    undo = reversal(asked if named == "request" else told)
+    assert bench.answer(undo) == ("reversal_done", "00")
+    assert bench.money == (10_000, 0, 10_000)
+
+
+def test_a_request_whose_advice_was_reversed_before_it_came_holds_nothing(bench: Bench) -> None:
+    """The 0120, its 0420, and the 0100 last of all."""
+    asked = request(4_000)
+    bench.do(advice(4_000, of=asked))
+    bench.do(reversal(asked, mti="0420"))
+    assert bench.answer(asked) == ("overtaken", "68")
+    assert bench.money == (10_000, 0, 10_000)
+
+
+def test_the_file_confirms_an_overtaken_payment_once(bench: Bench) -> None:
+    """One 0220, one row: 40.00 go, however late the 0200."""
+    asked = request(4_000, mti="0200", network_id="N1")
+    bench.do(advice(4_000, of=asked, mti="0220"))
+    bench.do(asked)
+    bench.do(clear_row(4_000, of=asked))
+    assert (bench.money, kinds(bench)) == ((6_000, 0, 6_000), [])
+
+
+def test_an_overtaken_increment_adds_nothing(bench: Bench) -> None:
+    """The stand-in added it already; its reversal takes off that part alone."""
+    first = request(4_000, network_id="N1")
+    bench.do(first)
+    grown = increment(first, 1_000)
+    bench.do(advice(1_000, of=grown, increment=True))
+    assert bench.answer(grown) == ("overtaken", "68")
+    assert only(bench).held_minor == 5_000
+    bench.do(reversal(grown))
+    assert only(bench).held_minor == 4_000
+
+
+def test_an_advice_is_known_to_its_request_after_a_start_too(bench: Bench) -> None:
+    """The account comes from its snapshot, and the request after it."""
+    asked = request(4_000)
+    bench.do(advice(4_000, of=asked))
+    saved = msgspec.msgpack.encode(bench.account)
+    bench.state = ShardState(0)
+    bench.state.load(msgspec.msgpack.decode(saved, type=Account))
+    bench.state.record_no = bench.account.version
+    assert bench.look(asked).reply == c.Reply(Reason.OVERTAKEN, "68")
+
+
+def test_a_forgotten_advice_decides_over_nothing(bench: Bench) -> None:
+    """Its key lives as long as its hold and the store-and-forward horizon: ten days here."""
+    asked = request(4_000)
+    bench.do(advice(4_000, of=asked))
+    bench.wait(10 * DAY_MS)
+    bench.do(c.ExpireHold("acc-0", only(bench).hold_id))
+    assert bench.answer(asked) == ("approved", "00")
 
 
 # ---- an advice and the payment that it finds
@@ -244,3 +330,11 @@ def test_a_completion_of_nothing_is_over(bench: Bench, fee_minor: int) -> None:
     assert (only(bench).captured_minor, only(bench).ended) == (0, "captured")
     bench.do(request(500, network_id="N1", stan="000002", increment=True))
     assert [payment.held_minor for payment in bench.account.payments.values()] == [0, 500]
+
+
+def test_a_late_refund_whose_completion_came_first_adds_nothing(bench: Bench) -> None:
+    """Money that comes back comes back once, too."""
+    asked = request(1_000, mti="0200", transaction=Transaction.REFUND)
+    bench.do(advice(1_000, of=asked, mti="0220"))
+    assert bench.answer(asked) == ("overtaken", "68")
+    assert bench.account.balance_minor == 11_000
