@@ -20,7 +20,7 @@ class Clearing(Reversals):
         start = self.record_no
         known = card is not None and said.currency == self.accounts[place]["currency"]
         where = place if known else SHARD
-        self.record(now, place, SHARD)
+        self.record(now, place)
         self.cleared[place][asked.key] = full_hour(now + 10 * DAY)
         found = self.cleared_ones(card, asked, now) if known else []
         p = found[0] if len(found) == 1 else None
