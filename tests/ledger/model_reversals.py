@@ -214,8 +214,9 @@ class Reversals(Advices):
         return Expected(records=1)
 
     def mark_unknown(self, asked: Any, now: int) -> Expected:
-        p = self.holds.get(asked.hold_id)
-        if p is None or p["unknown"]:
+        """Of any payment: one that was posted at once holds nothing, and its answer is as unknown."""
+        p = self.payments.get(asked.hold_id)
+        if p is None or p["account"] != asked.account_id or p["unknown"]:
             return Expected()
         self.record(now, p["account"])
         p["unknown"] = True
