@@ -1,4 +1,5 @@
-"""How an epoch begins: the record that opens it, and after a crash the marks on what nobody knows any more.
+"""How an epoch begins: the record that opens it, and after a crash the marks on what nobody knows any more:
+payments that were begun, posted or added to by an answer which may not have left.
 
 An epoch is the time during which one process decides for a shard; its number is the slot of the batch that opens it.
 Decides only, and changes nothing: the records may yet lose their slot to another process.
@@ -45,8 +46,16 @@ def epoch_records(
     since_ms = state.last_ms - deadline_ms - ANSWER_UNKNOWN_MARGIN_MS
     any_policy = next(iter(policies.values()))
     for account in state.accounts.values():
+        grown = {
+            spend.number
+            for card in account.cards.values()
+            for spend in card.recent or ()
+            if spend.at_ms >= since_ms
+        }
         for payment in account.payments.values():
-            if payment.placed_ms >= since_ms and not payment.ended:
+            fresh = payment.placed_ms >= since_ms or payment.hold_id in grown
+            posted = payment.online_minor and payment.particulars.mti == "0200"
+            if fresh and (not payment.ended or posted):
                 mark = MarkAnswerUnknown(account.account_id, payment.hold_id)
                 records += decide(state, mark, now_ms, any_policy).records
     return tuple(records)

@@ -75,6 +75,8 @@ def policy_of(dialect: Dialect, reply_deadline_ms: int, profile: str = "") -> Po
             raise DialectError(f"{dialect.name}: {error}") from None
         codes, refund_codes, refund_else = dict(table.codes), table.refund_codes, table.refund_else
     codes |= dialect.response_codes
+    if Reason.OVERTAKEN not in dialect.response_codes and Reason.ANSWER_VOID in dialect.response_codes:
+        codes[Reason.OVERTAKEN] = codes[Reason.ANSWER_VOID]  # both: ask whoever answered instead of us
     if missing := [reason.value for reason in Reason if reason not in codes]:
         raise DialectError(
             f"{dialect.name}: response_codes: none for {', '.join(missing)}; "

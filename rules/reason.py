@@ -26,6 +26,7 @@ class Reason(StrEnum):
     INVALID_AMOUNT = "invalid_amount"
     DUPLICATE_MISMATCH = "duplicate_mismatch"
     REVERSED_BEFORE = "reversed_before"
+    OVERTAKEN = "overtaken"
     # What the card is.
     CARD_INACTIVE = "card_inactive"
     CARD_FROZEN = "card_frozen"

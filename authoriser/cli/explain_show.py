@@ -139,6 +139,8 @@ def _why_no_rule(record: r.Decided) -> str:
         return "nobody knows the card"
     if record.reason.value == "reversed_before":
         return "its reversal came first"
+    if record.reason.value == "overtaken":
+        return "its advice came first"
     return "the journal was written before records kept what rules saw"
 
 

@@ -49,6 +49,7 @@ class Effect(Struct, frozen=True):
     matched_by: str = ""
     counted: Counted | None = None
     noted: r.ExceptionNoted | None = None
+    part_of: str = ""
 
 
 NOTHING = Effect()
@@ -88,6 +89,7 @@ def advise(state: ShardState, command: c.Advice, now_ms: int, policy: c.Policy) 
         matched_by=effect.matched_by,
         sibling=command.sibling_key,
         named=parts_named(command.original),
+        part_of=effect.part_of,
     )
     return Outcome(
         records=(record,) if effect.noted is None else (record, effect.noted),
@@ -138,11 +140,14 @@ def _effect(
 
 
 class Own(Struct, frozen=True):
-    """Our payment that a stand-in speaks of. `part_minor` is what the message meant added to it, None for all of it."""
+    """Our payment that a stand-in speaks of. `part_minor` is what the message meant brought to it, None for all of it;
+    `part_of` is the key of an increment that is meant.
+    """
 
     payment: Payment | None = None
     matched_by: str = ""
     part_minor: int | None = None
+    part_of: str = ""
 
 
 def _declined_elsewhere(
@@ -153,6 +158,8 @@ def _declined_elsewhere(
     A payment that another stand-in has approved is not ours to let go of.
     """
     own = _own_payment(command, now_ms, policy, account, card)
+    if own.payment is None:
+        own = Own(*find_fuelled(account, family(account, card), command.particulars, now_ms))
     payment = own.payment
     if payment is None or payment.ended or not payment.held_minor or own.part_minor == 0:
         return NOTHING
@@ -175,7 +182,7 @@ def _declined_elsewhere(
         returned_minor=-change_minor,
         returned_times=1 if ended == "superseded" else 0,
     )
-    return Effect(moved=moved, matched_by=own.matched_by)
+    return Effect(moved=moved, matched_by=own.matched_by, part_of=own.part_of)
 
 
 def _own_payment(command: c.Advice, now_ms: int, policy: c.Policy, account: Account, card: Card) -> Own:
@@ -192,9 +199,22 @@ def _own_payment(command: c.Advice, now_ms: int, policy: c.Policy, account: Acco
     if payment is None:
         return Own()
     if command.increment and by != "key":
-        return Own(payment, by, 0)  # an increment that never came to us
-    grew = key != payment.key and kept.particulars.mti == "0100"
-    return Own(payment, by, kept.approved_minor if grew else None)
+        return Own(payment, by, 0, command.key)  # an increment that never came to us
+    if kept.part_of:
+        return Own(payment, by, kept.approved_minor, key)
+    grown_minor = _grown_minor(account, payment)
+    if by == "network_id" or not grown_minor:
+        return Own(payment, by)
+    return Own(payment, by, max(0, payment.authorised_minor - grown_minor))
+
+
+def _grown_minor(account: Account, payment: Payment) -> int:
+    """What increments brought to a payment: nothing that is said of its first message is about them."""
+    return sum(
+        kept.approved_minor
+        for key, kept in account.kept.items()
+        if kept.hold_id == payment.hold_id and kept.part_of == key
+    )
 
 
 def _approved_elsewhere(
@@ -215,16 +235,33 @@ def _approved_elsewhere(
     if own.payment is None:
         own = Own(*find_fuelled(account, family(account, card), said, now_ms))
     payment = own.payment
-    if payment is not None and payment.kind == "" and payment.ended in {"", "captured"}:
+    if payment is not None and _stands(payment, own.matched_by, command, policy, account, card):
         total_minor = amount_minor
         if own.part_minor is not None:
             total_minor += payment.authorised_minor - own.part_minor
         moved = _superseded(payment, command, total_minor, expires_ms, remembered_ms)
-        return Effect(moved=moved, approved_minor=amount_minor, matched_by=own.matched_by)
+        return Effect(
+            moved=moved, approved_minor=amount_minor, matched_by=own.matched_by, part_of=own.part_of
+        )
     placed = r.HoldPlaced(number, amount_minor, expires_ms, 0, "", 0, remembered_ms)
     classes = rules.classes(command.transaction, said.mcc, command.entry)
     counted = Counted(local_day(now_ms, account.time_zone), classes)
     return Effect(hold=placed, approved_minor=amount_minor, counted=counted)
+
+
+def _stands(
+    payment: Payment, matched_by: str, command: c.Advice, policy: c.Policy, account: Account, card: Card
+) -> bool:
+    """Whether a payment is what an approving advice means. A captured one is only where its very request is named: by
+    the network's id alone, one more is approved under it.
+    """
+    if payment.kind or payment.ended not in {"", "captured"}:
+        return False
+    if not payment.ended or matched_by != "network_id":
+        return True
+    order = tuple(way for way in policy.matching if way != "network_id")
+    match = find_original(account, family(account, card), command.particulars, command.original, order)
+    return match.kept is not None and match.kept.hold_id == payment.hold_id
 
 
 def _superseded(
@@ -343,7 +380,8 @@ def _in_another_currency(command: c.Advice, now_ms: int, account: Account, *, co
     if not completes:
         return Effect(noted=_noted(command, now_ms, "advice_wrong_currency", detail, account))
     noted = _noted(command, now_ms, "posting_wrong_currency", f"posted to suspense: {detail}", account)
-    return Effect(entries=_suspended(command, now_ms), noted=noted)
+    posted_minor = command.particulars.amount_minor
+    return Effect(entries=_suspended(command, now_ms), approved_minor=posted_minor, noted=noted)
 
 
 def _suspended(command: c.Advice, now_ms: int) -> tuple[r.Entry, ...]:

@@ -74,7 +74,7 @@ def _apply_to_account(state: ShardState, account_id: str, record: Any, kind: typ
         account = state.accounts[account_id]
         due = record.at_ms >= account.next_forget_ms
         if due:
-            _forget(account, record.at_ms)
+            _forget(state, account, record.at_ms)
         if kind in _WITH_MOVES:
             for moved in record.moved or payments.moves_of_old(record):
                 payments.move(account, moved)
@@ -181,17 +181,31 @@ def _decided(state: ShardState, account: Account, record: r.Decided) -> None:
         payments.count(account, record, record.counted, hold_id, approved_minor)
     if record.particulars.mti in ADVICES:
         payments.speak(account, hold_id, state.record_no)
+    if record.sibling:
+        state.advised.add(record.sibling)
     kept = _kept(record, record.approval_code, hold_id)
     kept.approved_minor = approved_minor
     kept.replied_minor = record.replied_minor
     kept.amounts = record.amounts
     kept.number = state.record_no
     kept.sibling = record.sibling
-    if record.hold is None and record.moved:
+    if record.hold is not None:
+        kept.fee_minor = record.hold.fee_minor
+    elif record.moved:
         kept.fee_minor = record.moved[0].fee_minor
         kept.counted = record.counted
+        _keep_part(account, record, kept)
     account.kept[record.key] = kept
     account.next_forget_ms = min(account.next_forget_ms, record.forget_ms)
+
+
+def _keep_part(account: Account, record: r.Decided, kept: KeptAnswer) -> None:
+    """An increment's part is kept with the increment: what a stand-in makes of it is what a reversal takes off."""
+    kept.part_of = record.key if record.particulars.mti == "0100" else record.part_of
+    holder = account.kept.get(kept.part_of)
+    if holder is not None:
+        holder.approved_minor = record.approved_minor
+        holder.forget_ms = max(holder.forget_ms, record.forget_ms)
 
 
 def _kept(record: r.Decided | r.Reversed, approval_code: str, hold_id: int) -> KeptAnswer:
@@ -261,8 +275,11 @@ def _nothing_more(_state: ShardState, _account: Account, _record: r.Record) -> N
     """Its moves and entries are all that it does to an account."""
 
 
-def _forget(account: Account, at_ms: int) -> None:
+def _forget(state: ShardState, account: Account, at_ms: int) -> None:
     """Drop every key and tombstone whose time is over by record time."""
+    if state.advised:
+        outlived = [kept for kept in account.kept.values() if kept.sibling and kept.forget_ms <= at_ms]
+        state.advised.difference_update([kept.sibling for kept in outlived])
     account.kept = {key: kept for key, kept in account.kept.items() if kept.forget_ms > at_ms}
     account.changes = {key: kept for key, kept in account.changes.items() if kept.forget_ms > at_ms}
     account.tombstones = [stone for stone in account.tombstones if stone.forget_ms > at_ms]

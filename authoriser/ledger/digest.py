@@ -43,6 +43,9 @@ def problems(state: ShardState) -> list[str]:
         found.append(
             f"{cards} cards stand in accounts, {len(state.cards)} in the index by id, {len(state.tokens)} by number"
         )
+    siblings = {kept.sibling for account in state.accounts.values() for kept in account.kept.values()} - {""}
+    if state.advised != siblings:
+        found.append(f"{len(siblings)} advices stand for requests, {len(state.advised)} in their index")
     return found
 
 

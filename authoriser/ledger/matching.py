@@ -81,6 +81,9 @@ def _match(account: Account, originals: Messages, found: Messages, way: str) -> 
         (root,) = roots
         together = found + [pair for pair in originals if pair[1].sibling == root and pair not in found]
     key, kept = max(together, key=lambda pair: _open(account, *pair))
+    # A stand-in's word about an increment: the part is kept with the increment.
+    if kept.part_of in account.kept:
+        key, kept = kept.part_of, account.kept[kept.part_of]
     return Match(key, kept, way, (kept.hold_id,))
 
 
@@ -191,9 +194,16 @@ def find_payment(
         found = _PAYMENT_WAYS[way](payments, said, amount_minor)
         if found:
             meant = [payment for payment in found if payment.ended not in GONE] or found[-1:]
+            # An increment of what had expired began anew: what comes for both means the one that lives.
+            if len(meant) > 1:
+                meant = [payment for payment in meant if not _outlived(payment)] or meant
             candidates = tuple(payment.hold_id for payment in meant)
             return Found(meant[0] if len(meant) == 1 else None, way, candidates)
     return Found()
+
+
+def _outlived(payment: Payment) -> bool:
+    return payment.ended == "expired" and not payment.captured_minor
 
 
 def _payments_by_network_id(payments: list[Payment], said: Particulars, _amount: int) -> list[Payment]:

@@ -9,6 +9,8 @@ from authoriser.ledger.state import Account, Card, Payment
 from rules import Counted, Spend
 from rules import usage as limits_used
 
+POSTING = frozenset({"0200", "0220"})
+"""First messages of payments that they posted themselves."""
 COUNTS, BEGINS_AGAIN = 1, 2
 """What an approval does to the contactless counters (`Counted.contactless`)."""
 
@@ -34,7 +36,8 @@ def place(account: Account, record: r.Decided, placed: r.HoldPlaced) -> Payment:
         online_minor=placed.captured_minor,
         fee_minor=placed.fee_minor,
         transaction_minor=said.transaction_minor,
-        ended="captured" if placed.captured_minor else "",
+        # What posts at once has nothing to come, even where it posts nothing: a rebate may be all of it.
+        ended="captured" if placed.captured_minor or said.mti in POSTING else "",
         counted=record.counted,
     )
     account.payments[placed.hold_id] = payment

@@ -53,7 +53,8 @@ def _unheard(
     first = key == payment.key
     released_minor = min(payment.held_minor, approved_minor)
     unposted_minor = min(payment.online_minor, approved_minor) if first else 0
-    over = first and released_minor == payment.held_minor and unposted_minor == payment.captured_minor
+    # An increment's too: where what it grew went void before it, nobody is left to be captured for.
+    over = released_minor == payment.held_minor and unposted_minor == payment.captured_minor
     undone_minor = payment.authorised_minor if over else min(payment.authorised_minor, approved_minor)
     entries: tuple[r.Entry, ...] = ()
     fee_minor = payment.fee_minor if unposted_minor else 0

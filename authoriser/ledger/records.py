@@ -214,7 +214,8 @@ class Decided(Struct, frozen=True, array_like=True, tag=7, gc=False):
     approved for, `replied_minor` the DE4 of the reply where it differs from what was asked (partial approval).
     `facts` are what the rules saw under policy `policy`, None where no rule was asked. `matched_by` says by what an
     advice or increment found its payment, `named` what its DE90 said of it: MTI, STAN, DE7, DE32, each "" where it is
-    not filled.
+    not filled. `part_of` is of an advice that speaks of an increment alone: the increment's key, or its own where that
+    never came.
     """
 
     at_ms: int
@@ -239,6 +240,7 @@ class Decided(Struct, frozen=True, array_like=True, tag=7, gc=False):
     matched_by: str = ""
     named: tuple[str, ...] = ()
     sibling: str = ""
+    part_of: str = ""
 
 
 class Reversed(Struct, frozen=True, array_like=True, tag=8, gc=False):

@@ -57,6 +57,8 @@ def authorise(state: ShardState, command: c.AuthorisationRequest, now_ms: int, p
         return _unpaid(state, command, now_ms, policy, Reason.UNKNOWN_CARD)
     if account.tombstones and buried(account, family(account, card), command.particulars, now_ms):
         return _unpaid(state, command, now_ms, policy, Reason.REVERSED_BEFORE, account, card)
+    if command.key in state.advised:
+        return _unpaid(state, command, now_ms, policy, Reason.OVERTAKEN, account, card)
     rules = state.rules
     asked_for = command.transaction, command.particulars.mcc, command.entry
     sort = rules.sorts.get(asked_for) or rules.sort(*asked_for)

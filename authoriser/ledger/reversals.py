@@ -23,6 +23,7 @@ from authoriser.ledger.common import (
 )
 from authoriser.ledger.matching import GONE, Match, find_original, remembered, tombstone_for
 from authoriser.ledger.outcome import Outcome
+from authoriser.ledger.payments import POSTING
 from authoriser.ledger.state import Account, Card, KeptAnswer, Payment, ShardState
 from rules import Counted, Reason
 
@@ -34,10 +35,6 @@ class Given(Struct, frozen=True):
     payment: Payment | None = None
     moved: r.Moved | None = None
     entries: tuple[r.Entry, ...] = ()
-
-
-POSTING = frozenset({"0200", "0220"})
-"""First messages of payments that they posted themselves."""
 
 
 def reverse(state: ShardState, command: c.ReversalRequest, now_ms: int, policy: c.Policy) -> Outcome:
@@ -79,8 +76,13 @@ def _undo(
 ) -> Outcome:
     payment = remembered(account, kept.hold_id, now_ms)
     if payment is None or (payment.ended in GONE and not payment.online_minor):
-        return _answer(command, now_ms, policy, account, card, given=Given(match))
-    moved, entries = undone(payment, match.key, kept, command.new_total_minor, now_ms)
+        noted = None
+        if not kept.hold_id and kept.approved_minor and kept.particulars.mti == "0220":
+            detail = "it had posted to suspense; what came of that since is to be seen there"
+            noted = _noted(command, now_ms, "reversal_of_suspended", detail, account.account_id)
+        return _answer(command, now_ms, policy, account, card, given=Given(match), noted=noted)
+    first = account.kept.get(payment.key)
+    moved, entries = undone(payment, match.key, kept, first, command.new_total_minor, now_ms)
     noted = None
     total_minor = _in_our_currency(payment, command.new_total_minor or 0)
     if total_minor < payment.captured_minor and not (moved.held_minor or moved.captured_minor):
@@ -96,29 +98,34 @@ def undone(
     payment: Payment,
     key: str,
     kept: KeptAnswer | None,
+    first: KeptAnswer | None,
     new_total_minor: int | None,
     now_ms: int,
 ) -> tuple[r.Moved, tuple[r.Entry, ...]]:
     """What a reversal gives back of a payment, as a move and its postings. `key` and `kept` are its original's.
 
-    `new_total_minor` is DE95, in the shop's currency. Without `kept` the whole payment is meant.
+    `first` is the answer to the payment's first message, `new_total_minor` DE95, in the shop's currency. Without `kept`
+    the whole payment is meant.
     """
     of_completion = kept is not None and kept.particulars.mti == "0220" and key != payment.key
     # What a completion posted is captured: only its own reversal unposts it. A single message posted all by itself.
-    single = payment.particulars.mti in POSTING
-    unpostable_minor = payment.online_minor if single or of_completion else 0
+    posted = kept if of_completion else first
+    unpostable_minor = fee_minor = 0
+    if of_completion or payment.particulars.mti in POSTING:
+        unpostable_minor, fee_minor = payment.online_minor, payment.fee_minor
+        if posted is not None:
+            unpostable_minor = min(unpostable_minor, posted.approved_minor)
+            fee_minor = posted.fee_minor if unpostable_minor == posted.approved_minor else 0
     if new_total_minor:
         return _reduced(payment, _in_our_currency(payment, new_total_minor), unpostable_minor, now_ms)
     if kept is not None and of_completion:
-        unposted = min(kept.approved_minor, unpostable_minor)
-        left_minor = None if unposted else payment.authorised_minor
-        fee_minor = kept.fee_minor if unposted == kept.approved_minor else 0
-        return _given_back(payment, 0, unposted, now_ms, left_minor=left_minor, fee_minor=fee_minor)
-    if kept is not None and key != payment.key and kept.particulars.mti == "0100":
+        left_minor = None if unpostable_minor else payment.authorised_minor
+        return _given_back(payment, 0, unpostable_minor, now_ms, left_minor=left_minor, fee_minor=fee_minor)
+    if kept is not None and kept.part_of:
         released = min(kept.approved_minor, payment.held_minor)
         left_minor = max(payment.captured_minor, payment.authorised_minor - kept.approved_minor)
         return _given_back(payment, released, 0, now_ms, left_minor=left_minor, counted=kept.counted)
-    return _given_back(payment, payment.held_minor, unpostable_minor, now_ms, whole=True)
+    return _given_back(payment, payment.held_minor, unpostable_minor, now_ms, whole=True, fee_minor=fee_minor)
 
 
 def _in_our_currency(payment: Payment, new_total_minor: int) -> int:

@@ -62,7 +62,8 @@ def _settled(
     account: Account, payment: Payment, entry: ExceptionEntry, now_ms: int
 ) -> tuple[r.Moved, tuple[r.Entry, ...]]:
     if entry.kind == REVERSAL:
-        return undone(payment, payment.key, None, entry.new_total_minor, now_ms)
+        first = account.kept.get(payment.key)
+        return undone(payment, payment.key, None, first, entry.new_total_minor, now_ms)
     captured_minor = 0
     if entry.kind == CLEARING:  # a completion that was posted by itself has a payment of its own
         kept = account.cleared.get(entry.about)

@@ -80,7 +80,9 @@ class KeptAnswer(Struct, array_like=True, gc=False):
     """A key's answer, for as long as a repeat may come. `hold_id` is its payment's, 0 where there is none.
 
     `approved_minor` is what this message alone added to that payment, `replied_minor` the reply's DE4 where it differs,
-    `number` its record's. `sibling` is the key of the request that an advice stands for.
+    `number` its record's. `sibling` is the key of the request that an advice stands for. `part_of` is of a message that
+    added to a payment which another began: the key under which that part is kept, its own, or that of the increment
+    which an advice speaks of.
     """
 
     card_id: str
@@ -97,6 +99,7 @@ class KeptAnswer(Struct, array_like=True, gc=False):
     counted: Counted | None = None
     number: int = 0
     sibling: str = ""
+    part_of: str = ""
 
 
 class ClearedKept(Struct, array_like=True, gc=False):
@@ -220,14 +223,15 @@ class ShardState:
 
     `record_no` numbers records from 1 without a gap; `last_ms` is the time of the last one. `cards` and
     `tokens` are indexes over the accounts, rebuilt on load: a card's account by its id, both by its number's
-    HMAC. `dirty` gathers the ids of accounts changed since a snapshot round last took it ("" stands for the
-    commons).
+    HMAC; so is `advised`, the keys of the requests that kept advices stand for. `dirty` gathers the ids of
+    accounts changed since a snapshot round last took it ("" stands for the commons).
     """
 
     __slots__ = (
         "_rules",
         "_rules_text",
         "accounts",
+        "advised",
         "cards",
         "cards_by_last_four",
         "commons",
@@ -246,6 +250,7 @@ class ShardState:
         self.accounts: dict[str, Account] = {}
         self.cards: dict[str, Account] = {}
         self.tokens: dict[bytes, tuple[Account, Card]] = {}
+        self.advised: set[str] = set()
         self.cards_by_last_four: dict[str, list[Card]] = {}
         self.dirty: set[str] = set()
         self._rules: RuleSet | None = None
@@ -269,6 +274,7 @@ class ShardState:
         self.accounts[account.account_id] = account
         for card in account.cards.values():
             self.index(account, card)
+        self.advised.update([kept.sibling for kept in account.kept.values() if kept.sibling])
 
     def index(self, account: Account, card: Card) -> None:
         """Make a card findable by its id, its token and its last four digits."""

@@ -57,6 +57,41 @@ async def test_after_a_crash_the_holds_in_question_are_marked_and_stay(
     nursery.cancel_scope.cancel()
 
 
+@pytest.mark.parametrize(
+    ("late", "marked", "held_minor"),
+    [
+        ({"mti": "0200", "f63": "0102N2"}, [False, True], 2500),
+        ({"f63": "0102N10301I"}, [True], 5000),
+        ({"mti": "0220", "f63": "0102N2", "f39": "00"}, [False, False], 2500),
+    ],
+    ids=["single", "increment", "completion"],
+)
+async def test_after_a_crash_what_left_no_new_hold_is_marked_too(
+    nursery: trio.Nursery,
+    autojump_clock: Clock,
+    late: dict[str, str],
+    marked: list[bool],
+    held_minor: int,
+) -> None:
+    """A 0200 that posted and an increment of an old hold: nobody knows of their answers. Of a fact's, nobody asks."""
+    log = MemoryLog()
+    async with trio.open_nursery() as life:
+        before = await Bench(log).start(life)
+        await before.open_card()
+        line = before.line()
+        before.send(line, f63="0102N1")
+        await settled(before)
+        await trio.sleep(60)
+        line.full = True
+        before.send(line, **{"mti": "0100", "f11": "000002", "f37": "632701000002", **late})
+        await settled(before)
+        life.cancel_scope.cancel()
+    after = await Bench(log).start(nursery)
+    payments = after.owner.state.accounts["acc"].payments.values()
+    assert ([payment.answer_unknown for payment in payments], after.held) == (marked, held_minor)
+    nursery.cancel_scope.cancel()
+
+
 async def test_holds_that_fell_due_while_nobody_served_are_released_first(
     nursery: trio.Nursery, autojump_clock: Clock
 ) -> None:

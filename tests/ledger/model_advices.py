@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 from ledger_model_base import DAY, SHARD, Expected, Kept, Payment, full_hour, say
 from ledger_model_messages import GONE, Messages, at, fee_of, settlement, total_of
 
@@ -31,6 +32,7 @@ class Advices(Messages):
                 if fee_of(asked):
                     self.post(SHARD, -fee_of(asked), f"fees:{said.currency}")
             fault = f"{'posting' if completing else 'advice'}_{fault}"
+            kept = {"suspended": completing and card is not None}
         elif known and asked.approving and self.buried(card, said, now, {said.mti, said.mti[:2] + "00"}):
             pass  # taken back before it was told
         elif known and asked.approving and asked.transaction.value == "unsupported":
@@ -53,25 +55,32 @@ class Advices(Messages):
     def stand_in(self, card: str, asked: Any, number: int, now: int) -> Kept:
         said = asked.particulars
         found, message = self.advised(card, asked, now)
-        grew = message if found is not None and message is not None and message["grew"] else None
         if not asked.approving:
             if found is None or found["ended"] or not found["held"] or found["said"].mti != "0100":
                 return {}
-            self.decline(found, grew)
-            return {"payment": found["number"], "until": found["expires"] + 3 * DAY}
+            if message is not None and not message["added"]:
+                return {}
+            self.decline(found, message)
+            kept = {"payment": found["number"], "until": found["expires"] + 3 * DAY}
+            return kept | ({"part_of": message["part_of"]} if message is not None else {})
         if asked.transaction.value in {"inquiry", "verification"}:
             return {}
         total = total_of(asked)
         expires = now + self.lifetime(said.mcc, asked.hold_lifetime_ms)
         stands = found is not None and found["kind"] == "" and found["ended"] in {"", "captured"}
+        if stands and found["ended"] and self.by_id_alone(found, card, asked):
+            stands = False
         if stands and asked.transaction.value != "refund":
             found["spoken"] = self.record_no
             if said.approval_code and said.approval_code not in found["codes"]:
                 found["codes"].append(said.approval_code)
-            self.supersede(found, asked, total + (found["authorised"] - grew["added"] if grew else 0), grew)
+            self.supersede(found, asked, total + (found["authorised"] - message["added"] if message else 0))
+            if message is not None and message["part_of"]:
+                message["added"] = total
             found["expires"] = max(found["expires"], expires)
             found["forget"] = max(found["forget"], full_hour(found["expires"] + 30 * DAY))
-            return {"payment": found["number"], "added": total, "until": found["expires"] + 3 * DAY}
+            kept = {"payment": found["number"], "added": total, "until": found["expires"] + 3 * DAY}
+            return kept | ({"part_of": message["part_of"]} if message is not None else {})
         p = self.born(card, asked, number, total, now, expires)
         p["spoken"] = self.record_no
         p["codes"] = [said.approval_code] if said.approval_code else []
@@ -83,20 +92,50 @@ class Advices(Messages):
         return {"payment": number, "added": total, "until": expires + 3 * DAY}
 
     def advised(self, card: str, asked: Any, now: int) -> tuple[Payment | None, Kept | None]:
-        """The payment that the stand-in means, and its message: by the request's own key, else as a reversal finds it,
-        the network's id first; a pump's advice by DE38 or RRN as well.
+        """The payment that the stand-in means, and the part of it: by the request's own key, else as a reversal finds
+        it, the network's id first; a pump's advice by DE38 or RRN as well. No part: all of it is meant.
         """
         said, place = asked.particulars, self.cards[card]["account"]
         message = self.kept[place].get(asked.sibling_key)
+        exact, unseen = True, message is None
         if message is None:
             found = self.originals(place, card, asked, id_first=True)
             message = found[0] if len(found) == 1 else None
-            if message is not None and asked.increment:
-                message = {**message, "added": 0, "grew": True, "shop": 0}  # it never came to us
+            exact = not self.by_id(card, asked)
         p = self.remembered(message["payment"], now) if message is not None else None
-        if p is None and said.mcc == "5542" and asked.approving:
-            return self.fuelled(card, said, now), None
-        return p, message
+        if p is None:
+            return (self.fuelled(card, said, now) if said.mcc == "5542" else None), None
+        if unseen and asked.increment:
+            return p, {"added": 0, "part_of": asked.key, "part": 0}
+        if message is not None and message["part_of"]:
+            return p, message
+        others = sum(kept["added"] for kept in self.parts_of(p))
+        if exact and others:
+            return p, {"added": max(0, p["authorised"] - others), "part_of": "", "part": 0}
+        return p, None
+
+    def parts_of(self, p: Payment) -> list[Kept]:
+        """The increments of a payment, each once: a stand-in's word about one is no other."""
+        return [
+            kept
+            for kept in self.kept[p["account"]].values()
+            if kept["payment"] == p["number"] and kept["part_of"] == kept["key"]
+        ]
+
+    def by_id(self, card: str, asked: Any) -> bool:
+        """Whether the network's id names something."""
+        name, place = asked.particulars.network_id, self.cards[card]["account"]
+        answers = self.answers_of(place, card, asked.particulars.network)
+        return any(name and kept["said"].network_id == name for kept in answers)
+
+    def by_id_alone(self, p: Payment, card: str, asked: Any) -> bool:
+        """Whether nothing but the network's id says that this captured payment is meant: then one more was approved."""
+        place = self.cards[card]["account"]
+        if asked.sibling_key in self.kept[place] or not self.by_id(card, asked):
+            return False
+        nameless = msgspec.structs.replace(asked.particulars, network_id="")
+        found = self.originals(place, card, msgspec.structs.replace(asked, particulars=nameless))
+        return len(found) != 1 or found[0]["payment"] != p["number"]
 
     def fuelled(self, card: str, said: Any, now: int) -> Payment | None:
         live = [
@@ -138,7 +177,8 @@ class Advices(Messages):
         if len(roots) == 1:
             together = [kept for kept in self.kept[place].values() if kept["root"] in roots]
             together = found + [kept for kept in together if kept not in found]
-        return sorted(together, key=self.meantness)[-1:]
+        meant = max(together, key=self.meantness)
+        return [self.kept[place].get(meant["part_of"], meant)]
 
     def meantness(self, kept: Kept) -> tuple[bool, bool, bool]:
         p = self.payments.get(kept["payment"])
@@ -152,8 +192,8 @@ class Advices(Messages):
         keys = [self.payments[number]["key"] for number in numbers]
         return [self.kept[place][key] for key in keys if key in self.kept[place]] or found
 
-    def supersede(self, p: Payment, asked: Any, total: int, grew: Kept | None) -> None:
-        """One hold with the stand-in's amount, whatever the funds; of an increment only its own part changes."""
+    def supersede(self, p: Payment, asked: Any, total: int) -> None:
+        """One hold with what the stand-in's amount makes of the total, whatever the funds."""
         total, before = max(total, p["captured"]), p["authorised"]
         p["held"] = 0 if p["ended"] else total - p["captured"]
         p["authorised"] = total
@@ -161,22 +201,22 @@ class Advices(Messages):
         if p["shop"] and before:
             exact = said.transaction_minor and total == said.amount_minor
             p["shop"] = said.transaction_minor if exact else p["shop"] * total // before
-        if grew is not None:
-            grew["added"] += total - before
         if total < before:
             self.give_back(p, before - total)
         elif total > before:
             self.count_more(p, total - before)
 
-    def decline(self, p: Payment, grew: Kept | None) -> None:
-        """Nobody will capture what a stand-in declined: our hold goes, of an increment its own part."""
-        less = min(p["held"], grew["added"]) if grew else p["held"]
+    def decline(self, p: Payment, part: Kept | None) -> None:
+        """Nobody will capture what a stand-in declined: our hold goes, of an increment, or of what was grown, its own
+        part.
+        """
+        less = min(p["held"], part["added"]) if part else p["held"]
         p["held"] -= less
         over = not p["held"]
         nothing_left = over and not p["captured"]
-        self.give_back(p, less, times=1 if nothing_left else 0, part=grew["part"] if grew else 0)
-        if grew:
-            grew["added"] -= less
+        self.give_back(p, less, times=1 if nothing_left else 0, part=part["part"] if part else 0)
+        if part:
+            part["added"] = 0
             p["authorised"] -= less
         else:
             p["authorised"] = min(p["authorised"], p["captured"])
@@ -213,7 +253,7 @@ class Advices(Messages):
         p["spoken"] = self.record_no
         p["codes"] = [said.approval_code] if said.approval_code else []
         p["kind"] = "refund" if refund else ""
-        self.post_online(p, asked, now, final=total > 0)
+        self.post_online(p, asked, now, final=True)
         kept = {"payment": number, "posted": total, "fee": fee_of(asked), "until": expires + 3 * DAY}
         if len(found) > 1:
             return "completion_ambiguous", {**kept, "candidates": tuple(q["number"] for q in found)}
@@ -238,5 +278,7 @@ class Advices(Messages):
         ]
         for found in (same_id, [p for p in coded if p["said"].acquirer == said.acquirer], details):
             if found:
-                return [p for p in found if p["ended"] not in GONE] or found[-1:]
+                stand = [p for p in found if p["ended"] not in GONE] or found[-1:]
+                lives = [p for p in stand if p["ended"] != "expired" or p["captured"]]
+                return lives if len(stand) > 1 and lives else stand
         return []

@@ -47,6 +47,7 @@ CODES = {
     "not_admitted": "91",
     "answer_void": "68",
     "reversed_before": "05",
+    "overtaken": "68",
     "reversal_done": "00",
     "no_original": "25",
 }
@@ -231,7 +232,7 @@ class Base:
             "shop": 0,
             "number": self.record_no,
             "root": key,
-            "grew": False,
+            "part_of": "",
             **more,
         }
 

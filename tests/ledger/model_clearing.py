@@ -20,7 +20,7 @@ class Clearing(Reversals):
         start = self.record_no
         known = card is not None and said.currency == self.accounts[place]["currency"]
         where = place if known else SHARD
-        self.record(now, place, SHARD)
+        self.record(now, place)
         self.cleared[place][asked.key] = full_hour(now + 10 * DAY)
         found = self.cleared_ones(card, asked, now) if known else []
         p = found[0] if len(found) == 1 else None
@@ -110,7 +110,7 @@ class Clearing(Reversals):
         self.record(now, SHARD, *([entry["account"]] if p is not None else []))
         if p is not None:
             if entry["kind"] == "reversal_ambiguous":
-                first = {"payment": p["number"], "said": p["said"], "key": p["key"], "grew": False}
+                first = {"payment": p["number"], "said": p["said"], "key": p["key"], "part_of": ""}
                 self.take_back(first, entry["total"] or 0, now)
             else:
                 self.capture_meant(p, entry)

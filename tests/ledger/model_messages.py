@@ -56,6 +56,8 @@ class Messages(Rules):
             reason = "unknown_card"
         elif self.buried(card, said, now, {said.mti}):
             reason = "reversed_before"
+        elif any(kept["root"] == asked.key for kept in self.kept[place].values()):
+            reason = "overtaken"
         else:
             reason = self.judge(card, asked, total_of(asked), now)
             if reason == "insufficient_funds" and self.may_be_partial(asked, place):
@@ -106,7 +108,7 @@ class Messages(Rules):
             kept = {"payment": grown["number"], "added": total, "until": grown["expires"] + 3 * DAY}
             return reply, {
                 **kept,
-                "grew": True,
+                "part_of": asked.key,
                 "part": len(grown["parts"]) - 1,
                 "shop": said.transaction_minor,
             }
@@ -151,11 +153,14 @@ class Messages(Rules):
         return p
 
     def live_longer(self, place: str, kept: Kept) -> None:
-        """The key of a payment's first message lives as long as that of any message about it."""
+        """The key of a payment's first message lives as long as that of any message about it, an increment's as long as
+        a stand-in's of it.
+        """
         p = self.payments.get(kept.get("payment", 0))
-        first = self.kept[place].get(p["key"]) if p is not None else None
-        if first is not None and first["forget"] > self.last:
-            first["forget"] = max(first["forget"], kept["forget"])
+        for key in (p["key"], kept["part_of"]) if p is not None else ():
+            first = self.kept[place].get(key)
+            if first is not None and first["forget"] > self.last:
+                first["forget"] = max(first["forget"], kept["forget"])
 
     def grown_by(self, card: str, asked: Any, now: int) -> Payment | None:
         """The one payment that lives and that the increment names."""

@@ -41,7 +41,7 @@ class Reversals(Advices):
         """Undo all, what the one message brought, or all beyond the new total. The exception's kind, if any."""
         p = self.remembered(kept["payment"], now)
         if p is None:
-            return ""
+            return "reversal_of_suspended" if kept.get("suspended") else ""
         if p["ended"] in GONE and not p["online"]:
             return ""
         p["spoken"] = self.record_no
@@ -49,13 +49,16 @@ class Reversals(Advices):
             return self.lower(p, kept, new_total, now)
         if kept["said"].mti == "0220" and p["key"] != kept["key"]:
             return self.unpost_completion(p, kept, now)
-        if kept["grew"]:
+        if kept["part_of"]:
             return self.shrink(p, kept)
         return self.undo(p, self.own_answer(p), now)
 
     def own_answer(self, p: Payment) -> Kept | None:
-        """What is kept of a payment's first message."""
-        return self.kept[p["account"]].get(p["key"])
+        """What is kept of a payment's first message; of a forgotten one that posted, all that is posted."""
+        kept = self.kept[p["account"]].get(p["key"])
+        if kept is None and p["said"].mti.startswith("02"):
+            return {"posted": p["online"], "fee": p["fee"]}
+        return kept
 
     def undo(self, p: Payment, first: Kept | None, now: int) -> str:
         """Everything that is still held, and what the first message itself posted and no file has confirmed."""
@@ -192,7 +195,7 @@ class Reversals(Advices):
         p["held"] -= min(p["held"], added)
         if first:
             self.unpost(p, kept, added, now)
-        over = first and not p["held"] and not p["captured"]
+        over = not p["held"] and not p["captured"]
         less = p["authorised"] if over else min(p["authorised"], added)
         p["authorised"] -= less
         p["shop"] -= shop
@@ -211,8 +214,9 @@ class Reversals(Advices):
         return Expected(records=1)
 
     def mark_unknown(self, asked: Any, now: int) -> Expected:
-        p = self.holds.get(asked.hold_id)
-        if p is None or p["unknown"]:
+        """Of any payment: one that was posted at once holds nothing, and its answer is as unknown."""
+        p = self.payments.get(asked.hold_id)
+        if p is None or p["account"] != asked.account_id or p["unknown"]:
             return Expected()
         self.record(now, p["account"])
         p["unknown"] = True

@@ -79,7 +79,9 @@ replacements = st.none() | st.sampled_from([0, 1, 10, 30, 2_000])
 
 
 class Network(LedgerUnderTest):
-    """`sent` is every request and advice so far, the latest last; `late` are originals whose reversal came first."""
+    """`sent` is every request and advice so far, the latest last; `late` are originals whose reversal or advice came
+    first.
+    """
 
     sent: list[c.AuthorisationRequest | c.Advice]
     rows: list[c.ClearRow]
@@ -225,6 +227,24 @@ class Network(LedgerUnderTest):
         elif isinstance(original, c.AuthorisationRequest):
             named["increment"] = original.increment
         self.send(advice(minor, of=original, mti=mti, approving=approving, **named))
+
+    @rule(
+        card=known_cards,
+        amount=amounts,
+        mti=st.sampled_from(["0120", "0120", "0220"]),
+        approving=st.sampled_from([True, True, False]),
+        grows=st.booleans(),
+    )
+    def tell_first(self, card: int, amount: int, mti: str, approving: bool, grows: bool) -> None:
+        """An advice whose request, which may be an increment, is still on its way."""
+        original = self.original(card) if self.sent and grows and mti == "0120" else None
+        stan = self.name("")
+        if isinstance(original, c.AuthorisationRequest):
+            asked = increment(original, amount, stan=stan)
+        else:
+            asked = request(amount, card=card, stan=stan, mti={"0120": "0100", "0220": "0200"}[mti])
+        self.late.append(asked)
+        self.send(advice(amount, of=asked, mti=mti, approving=approving, increment=asked.increment))
 
     @rule(
         card=any_cards,

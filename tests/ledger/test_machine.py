@@ -93,7 +93,7 @@ class LedgerMachine(Network):
 
     @rule(account=accounts, hold_id=pick)
     def too_late(self, account: str, hold_id: int) -> None:
-        """A hold that was released meanwhile is left alone."""
+        """A hold that was released meanwhile is left alone; whether its answer left may be unknown all the same."""
         if account in self.model.accounts and hold_id not in self.model.holds:
             self.ask(c.VoidAnswer(account, "some key", hold_id))
             self.ask(c.ExpireHold(account, hold_id))

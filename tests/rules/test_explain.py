@@ -107,6 +107,7 @@ NOT_BY_RULES = {
     Reason.UNKNOWN_CARD,
     Reason.DUPLICATE_MISMATCH,
     Reason.REVERSED_BEFORE,
+    Reason.OVERTAKEN,
     Reason.ANSWER_VOID,
     Reason.NOT_ADMITTED,
     Reason.SYSTEM_ERROR,

@@ -27,8 +27,8 @@ def test_the_table_names_reasons() -> None:
     assert told <= reasons
     others = {
         "approved", "approved_partially", "verified", "balance_given", "advice_accepted", "reversal_done",
-        "no_original", "format_error", "unknown_card", "duplicate_mismatch", "reversed_before", "answer_void",
-        "not_admitted", "system_error",
+        "no_original", "format_error", "unknown_card", "duplicate_mismatch", "reversed_before", "overtaken",
+        "answer_void", "not_admitted", "system_error",
     }  # fmt: skip
     assert reasons - told == others
 

@@ -156,6 +156,18 @@ def test_the_links_profile_goes_before_the_dialects() -> None:
     )
 
 
+def test_a_dialects_code_for_a_voided_answer_is_that_of_an_overtaken_request(tmp_path: Path) -> None:
+    """Where it has no word of its own for it: both say that somebody else answered."""
+    codes = ['answer_void = "91"', 'answer_void = "91"\novertaken = "05"']
+    told = []
+    for name, words in zip(("north", "south"), codes, strict=True):
+        file = tmp_path / f"{name}.toml"
+        text = f'extends = "iso87-ascii"\nname = "{name}"\n[response_codes]\n{words}\n'
+        file.write_text(text, encoding="utf-8")
+        told.append(make_link(config(str(file))).policy.response_codes["overtaken"])
+    assert told == ["91", "05"]
+
+
 def test_the_ways_that_a_dialect_may_name_are_the_ledgers() -> None:
     """A way that only one of the two knows would be refused, or fail at the first reversal."""
     assert set(get_args(OriginalWay)) == set(MESSAGE_WAYS)
