@@ -1,5 +1,4 @@
-"""How an epoch begins: the record that opens it, and after a crash the marks on what nobody knows any more:
-payments that were begun, posted or added to by an answer which may not have left.
+"""How an epoch begins: its record, and after a crash the marks on payments whose answers nobody knows of.
 
 An epoch is the time during which one process decides for a shard; its number is the slot of the batch that opens it.
 Decides only, and changes nothing: the records may yet lose their slot to another process.
