@@ -4,6 +4,7 @@ Owns how many lines there should be, which of them are up, and how long to wait 
 is its own, and as on a line that was accepted.
 """
 
+import os
 import socket
 from collections.abc import Awaitable, Callable
 from functools import partial
@@ -207,9 +208,13 @@ def _state(slot: Slot) -> str:
 
 
 def _words(error: OSError) -> str:
-    """What the system says: trio puts the errors of a host's addresses behind one without words."""
-    cause: BaseException | None = error.__cause__
-    while isinstance(cause, BaseExceptionGroup):
-        cause = cause.exceptions[-1]
-    found = error if error.strerror or not isinstance(cause, OSError) else cause
-    return found.strerror or "it can't be reached"
+    """What the system says. trio puts an address, or the errors of several, around it."""
+    cause: BaseException = error
+    while isinstance(cause.__cause__, BaseException):
+        cause = cause.__cause__
+        while isinstance(cause, BaseExceptionGroup):
+            cause = cause.exceptions[-1]
+    found = cause if isinstance(cause, OSError) else error
+    if isinstance(found, socket.gaierror) or not found.errno:
+        return found.strerror or "it can't be reached"
+    return os.strerror(found.errno)
