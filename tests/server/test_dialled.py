@@ -95,6 +95,7 @@ async def test_the_end_of_a_server_that_dials(
     """It signs off; a request that crosses the sign-off is answered; then the line ends, and so does the server."""
     running = await dialling(1)
     peer = await network.peer(messages, running)
+    await running.until(lambda: running.server.listeners[0].up == 1)
     running.server.stopping.set()
     off = await peer.receive()
     assert off is not None
