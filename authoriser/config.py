@@ -32,6 +32,8 @@ from authoriser.config_checks import (
     parse_address,
     users,
 )
+from authoriser.config_links import line_keys
+from authoriser.tls import TlsConfig
 from isowire.framing import FRAMINGS
 from rules.reasons import PROFILES
 
@@ -48,6 +50,7 @@ __all__ = [
     "Problem",
     "RolesConfig",
     "TelemetryConfig",
+    "TlsConfig",
     "default_admin_socket",
     "default_pan_key_file",
     "load_config",
@@ -92,9 +95,10 @@ class ConfigError(Exception):
 
 
 class LinkConfig(msgspec.Struct, frozen=True):
-    """One listener for one network. `dialect` is a name or the path of a TOML file.
+    """One link to one network. `dialect` is a name or the path of a TOML file.
 
-    `profile` names how DE39 is filled, "" for the dialect's own word.
+    `profile` names how DE39 is filled, "" for the dialect's own word. `connect` is where a link of role "connect" finds
+    its network, with so many `lines`; `listen` then says nothing. `echo_idle_ms` of 0 sends no echo.
     """
 
     name: str
@@ -106,6 +110,19 @@ class LinkConfig(msgspec.Struct, frozen=True):
     frame_length_max_bytes: int
     connections_max: int
     profile: str = ""
+    connect: Address | None = None
+    lines: int = 1
+    echo_idle_ms: int = 0
+    tls: TlsConfig | None = None
+
+    @property
+    def role(self) -> str:
+        return "listen" if self.connect is None else "connect"
+
+    @property
+    def address(self) -> Address:
+        """Where it listens, or what it connects to."""
+        return self.listen if self.connect is None else self.connect
 
 
 class IssuerConfig(msgspec.Struct, frozen=True):
@@ -278,8 +295,11 @@ def _link(document: object, where: str, given: Overrides, problems: list[Problem
             "connections_max", CONNECTIONS_DEFAULT, integer(1, CONNECTIONS_LIMIT, "connections")
         ),
     )
+    keys = line_keys(table, listen_given=given.listen is not None)
     table.refuse_the_rest()
-    return link
+    return msgspec.structs.replace(
+        link, connect=keys.connect, lines=keys.lines, echo_idle_ms=keys.echo_idle_ms, tls=keys.tls
+    )
 
 
 def _refuse_doubles(links: tuple[LinkConfig, ...], problems: list[Problem]) -> None:
@@ -294,7 +314,9 @@ def _refuse_doubles(links: tuple[LinkConfig, ...], problems: list[Problem]) -> N
                 text = f'"{link.name}" is the name of links[{earlier}] too; each link needs a name of its own'
                 problems.append(Problem(f"links[{later}].name", text))
             if (
-                _same_address(link.listen, other.listen)
+                link.connect is None
+                and other.connect is None
+                and _same_address(link.listen, other.listen)
                 and right(later, "listen")
                 and right(earlier, "listen")
             ):

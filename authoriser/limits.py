@@ -42,6 +42,35 @@ KEEPALIVE_INTERVAL_S = 10
 KEEPALIVE_PROBES = 3
 """A half-open peer is noticed by TCP in about a minute, whatever the network's own echo says."""
 
+DIAL_MAX_S = 10.0
+"""A network's host that does not answer at all is given up after this, and dialled again later."""
+
+REDIAL_FIRST_S, REDIAL_MAX_S = 0.5, 30.0
+"""The longest wait before a line is dialled again: doubled from the first to the second; the shortest is half of it. A
+network that restarts is found within seconds, and one that is away for a day is asked 4,000 times by each line."""
+
+SIGN_ON_HELD_S = 10.0
+"""A line that was up for so long had a sign-on that held: its next wait is the first again. Without this, a network
+that takes sign-ons and then hangs up would be dialled twice a second."""
+
+MANAGEMENT_WAIT_S = 5.0
+"""How long the network may take to answer an 0800 of ours: more than any network's timer for it."""
+
+SIGN_OFF_WAIT_S = 2.0
+"""The same of a sign-off while we drain: requests still come in and are answered, so nothing is lost by not waiting."""
+
+ECHOES_MISSED_MAX = 2
+"""In a row, with nothing else heard between: then the line is dead, whatever TCP thinks."""
+
+TLS_HANDSHAKE_MAX_S = 10.0
+"""A peer that connects and does not shake hands holds a place among the link's connections no longer than this."""
+
+TLS_RECORD_BYTES = 16_384
+"""The longest record there is (RFC 8446, 5.1). Replies that are ready together leave in one."""
+
+LINES_SHOWN_MAX = 64
+"""Lines of one link that `status` shows one by one."""
+
 DRAIN_MARGIN_S = 12.0
 """SIGTERM: how long after the longest reply deadline the rest may take (a line's last byte, lingering, the journal,
 a last snapshot) before the process leaves without it."""

@@ -1,4 +1,4 @@
-"""A line is one connection of a network; a link is what all lines of one listener share.
+"""A line is one connection of a network; a link is what all lines of one door share, whoever dialled them.
 
 Owns the connected sockets: raw and non-blocking, because the choice between sent and void must be made in the very
 step that hands the bytes to the kernel, with no await between. Replies that are ready together leave in one send. Knows
@@ -12,15 +12,15 @@ import socket
 import termios
 from collections import deque
 from collections.abc import Callable
+from typing import Protocol
 
 import trio
 from msgspec import Struct
 
 from authoriser import limits
-from authoriser.answers import PendingReply
 from authoriser.arrival import ANCILLARY_BYTES, LoopWatch, age_s
 from authoriser.ledger.commands import Policy
-from isowire import Codec, Dialect, FrameReader, Framing
+from isowire import Codec, Dialect, FrameReader, Framing, Message
 
 OnBytes = Callable[["Line", bytes, float], None]
 """Takes what one read brought, and when it arrived, in seconds of `trio.current_time`."""
@@ -33,8 +33,27 @@ LINGER_READS_MAX = 16
 """Reads thrown away between two looks, so that a peer that floods does not hold the loop."""
 
 
+class Outgoing(Protocol):
+    """What an outbox holds: a reply of the desk's, or a message of our own."""
+
+    data: bytes
+
+    def sendable(self, now: float) -> bool:
+        """Whether it may begin to leave at `now`. Once it may not, it never may."""
+
+    def sent(self, now: float) -> None:
+        """A byte of it was handed to the kernel."""
+
+
+class Asked(Protocol):
+    """Something that we asked the network on a line."""
+
+    def hears(self, message: Message) -> bool:
+        """Whether a response answers it."""
+
+
 class Link(Struct, frozen=True):
-    """What all lines of one listener share. `listen` is host and port; port 0 takes a free one."""
+    """What all lines of one door share. `listen` is host and port of the door; a listener's port 0 takes a free one."""
 
     name: str
     network: str
@@ -70,17 +89,25 @@ class Line:
         """What the frame being decided came in: its answer, made in the same step, goes back in it."""
         self.owed = 0
         """Replies decided for this line and neither sent nor dropped."""
+        self.asked: Asked | None = None
+        """What the network owes us an answer to, if we asked anything."""
+        self.problem = ""
+        """Why it ended, in words, where somebody should hear of that."""
         self._socket = sock
-        self._outbox: deque[PendingReply] = deque()
+        self._outbox: deque[Outgoing] = deque()
         self._outbox_bytes = 0
         self._rest = b""
         self._writable = trio.lowlevel.ParkingLot()
         self._drained = trio.lowlevel.ParkingLot()
         self._reading = trio.CancelScope()
 
+    async def open(self, count: Callable[[str], None]) -> bool:  # noqa: ARG002 - of a line that has more to do
+        """What has to come before the first message: nothing, on a plain line. False where it failed."""
+        return True
+
     # ---- replies
 
-    def take(self, reply: PendingReply) -> None:
+    def take(self, reply: Outgoing) -> None:
         """A reply became ready. It leaves with the next `flush`; a closed line lets it reach its deadline."""
         if not self.closed:
             self._outbox.append(reply)
@@ -118,7 +145,7 @@ class Line:
             self.close()
             return None
 
-    def _settle(self, replies: list[PendingReply], data: bytes, taken: int, now: float) -> None:
+    def _settle(self, replies: list[Outgoing], data: bytes, taken: int, now: float) -> None:
         begin = len(self._rest)
         rest_end = begin
         for place, reply in enumerate(replies):

@@ -1,16 +1,13 @@
-"""Network management: sign-on, sign-off and echo (0800, DE70 001, 002, 301 of ISO 8583:1987).
+"""Network management that is asked of us: sign-on, sign-off and echo (0800, with DE70 as the dialect has it).
 
-Owns the sign-on state of a line. Says nothing of any account, so its replies need not wait for the log.
+Owns the sign-on state of a line. Says nothing of any account, so its replies need not wait for the log. What we ask of
+the network is `line_keeper`'s.
 """
 
 from authoriser.ledger.commands import Reply
 from authoriser.link import Line
 from isowire import DecodeError, Message, check_datetime_mmddhhmmss
 from rules import Reason
-
-SIGN_ON = "001"
-SIGN_OFF = "002"
-ECHO = "301"
 
 
 def answer_network_management(line: Line, message: Message) -> Reply | None:
@@ -27,11 +24,12 @@ def answer_network_management(line: Line, message: Message) -> Reply | None:
             raise DecodeError(field=number, found="nothing", expected=f"DE{number} in a {message.mti}")
     check_datetime_mmddhhmmss(fields["7"], "7")
     codes = line.link.policy.response_codes
+    said = line.link.dialect.management
     asked = fields["70"]
-    if asked == SIGN_ON:
+    if asked == said.sign_on:
         line.signed_on = True
-    elif asked == SIGN_OFF:
+    elif asked == said.sign_off:
         line.signed_on = False
-    elif asked != ECHO:
+    elif asked != said.echo:
         return Reply(Reason.UNSUPPORTED_TRANSACTION, codes[Reason.UNSUPPORTED_TRANSACTION])
     return Reply(Reason.APPROVED, codes[Reason.APPROVED])

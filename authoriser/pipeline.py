@@ -152,7 +152,8 @@ class Pipeline:
                 self._counts["before_sign_on"] += 1
             self._business(line, message, kind, arrived)
         elif is_response(mti):
-            self._response(mti)
+            if line.asked is None or not line.asked.hears(message):
+                self._response(mti)
         elif mti in MANAGES:
             reply = answer_network_management(line, message)
             if reply is not None:
@@ -269,7 +270,7 @@ class Pipeline:
             self._owner.commit.wait(pending)
 
     def _response(self, mti: str) -> None:
-        """Nothing was asked of the network, so nothing matches."""
+        """It matches nothing that was asked: a response is never answered."""
         self._counts["responses_dropped"] += 1
         log.debug("response dropped", link=self._link.name, mti=mti)
 

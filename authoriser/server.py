@@ -24,6 +24,8 @@ from authoriser.admin.server import AdminServer, AdminSocketError, Callee
 from authoriser.arrival import LoopWatch
 from authoriser.authentication import Authenticator
 from authoriser.config import Config, LinkConfig
+from authoriser.door import Door
+from authoriser.doors import make_door
 from authoriser.journal.batch import BatchError
 from authoriser.journal.contract import Fenced, JournalLocked, Unknown
 from authoriser.journal.group_commit import Commit
@@ -31,7 +33,6 @@ from authoriser.journal.sqlite import SqliteJournal
 from authoriser.keys import KeyFileError, PanKey, load_or_create_pan_key
 from authoriser.ledger.commands import CLEARING_MATCHING, MATCHING, Policy
 from authoriser.link import Link
-from authoriser.listener import Listener
 from authoriser.owner import Observers, ShardOwner, take_shard
 from authoriser.pipeline import Pipeline
 from authoriser.places import SHARD, key_mark_of, shard_directory, write_durably
@@ -110,7 +111,7 @@ def make_link(config: LinkConfig) -> Link:
     return Link(
         name=config.name,
         network=config.network,
-        listen=(config.listen.host, config.listen.port),
+        listen=(config.address.host, config.address.port),
         dialect=dialect,
         codec=Codec(dialect),
         framing=FRAMINGS[config.framing],
@@ -178,7 +179,7 @@ class Server:
         self._authenticator = authenticator
         self._on_lost = on_lost
         self.counters = Counters()
-        self.listeners: list[Listener] = []
+        self.listeners: list[Door] = []
         self.stopping = trio.Event()
         self._watch = LoopWatch()
 
@@ -357,8 +358,8 @@ class Server:
         owner.after_commit(listener.flush)
         nursery.start_soon(listener.run, pipeline.on_bytes)
 
-    def _listen(self, link: Link) -> Listener:
-        listener = Listener(link, self._count, self._watch)
+    def _listen(self, link: Link) -> Door:
+        listener = make_door(link, self._config.links, self._count, self._watch)
         try:
             listener.bind()
         except OSError as error:
@@ -366,6 +367,7 @@ class Server:
             text = f"link {link.name} can't listen on {host}:{port}: {error.strerror}"
             raise StartFailed(text) from error
         self.listeners.append(listener)
+        self.counters.lines[link.name] = lambda: (listener.up, listener.down)
         return listener
 
     def _pipeline(self, link: Link, owner: ShardOwner, tokens: Tokens, pan_key: PanKey) -> Pipeline:
@@ -395,7 +397,7 @@ class Server:
 
     def _say_ready(self, owner: ShardOwner, seconds: float) -> None:
         links = "; ".join(
-            f"{listener.link.name} on {listener.address[0]}:{listener.address[1]} "
+            f"{listener.link.name} {listener.where} "
             f"({listener.link.dialect.name}, {listener.link.framing.name})"
             for listener in self.listeners
         )

@@ -3,11 +3,11 @@
 import os
 from collections.abc import Sequence
 
-from authoriser import __version__
+from authoriser import __version__, limits
 from authoriser.admin import protocol as p
 from authoriser.config import Config
+from authoriser.door import Door
 from authoriser.ledger.state import ShardState
-from authoriser.listener import Listener
 from authoriser.owner import ShardOwner
 from authoriser.recovery import Replayer
 from authoriser.telemetry.metrics import Counters
@@ -18,7 +18,7 @@ class StatusPage:
     """Asked by operators and `authoriser status`; reads, and changes nothing."""
 
     def __init__(
-        self, config: Config, counters: Counters, listeners: Sequence[Listener], *, journal: str = ""
+        self, config: Config, counters: Counters, listeners: Sequence[Door], *, journal: str = ""
     ) -> None:
         """`journal` says where a shared journal is."""
         self._config = config
@@ -90,7 +90,7 @@ class StatusPage:
         )
 
 
-def _link(listener: Listener) -> p.LinkStatus:
+def _link(listener: Door) -> p.LinkStatus:
     host, port = listener.address
     return p.LinkStatus(
         name=listener.link.name,
@@ -100,4 +100,18 @@ def _link(listener: Listener) -> p.LinkStatus:
         framing=listener.link.framing.name,
         connections=len(listener.lines),
         signed_on=sum(line.signed_on for line in listener.lines),
+        role=listener.role,
+        tls=listener.setting.tls is not None,
+        down=listener.down,
+        lines=tuple(
+            p.LineStatus(
+                number=line.number,
+                peer=line.peer,
+                state=line.state,
+                since=line.since,
+                problem=line.problem,
+                reconnects=line.reconnects,
+            )
+            for line in listener.view(limits.LINES_SHOWN_MAX)
+        ),
     )

@@ -17,14 +17,16 @@ import typer
 
 from isowire.framing import FRAMINGS
 from simulator.cards import make_cards, read_cards, write_cards
+from simulator.doorstep import Doorstep
 from simulator.errors import SimulatorError
 from simulator.lines import LinePolicy
 from simulator.messages import STAN_MAX
-from simulator.network import dialler, framing_named
+from simulator.network import Dial, dialler, framing_named
 from simulator.record import Record, Repeats, read_record
 from simulator.session import Order, Session, Source
 from simulator.shop import Mix, Shop
 from simulator.tally import Summary
+from simulator.tls import TlsFiles
 from simulator.view import View, console
 
 OK, WRONG, UNUSABLE = 0, 1, 2
@@ -46,6 +48,25 @@ app = typer.Typer(
 )
 
 Connect = Annotated[str, typer.Option("--connect", metavar="HOST:PORT", help="Where the authoriser listens.")]
+Listen = Annotated[
+    str,
+    typer.Option(
+        "--listen",
+        metavar="HOST:PORT",
+        help="Wait here for the authoriser to connect, in place of --connect.",
+    ),
+]
+TlsCa = Annotated[
+    Path | None,
+    typer.Option("--tls-ca", metavar="FILE", help="TLS: who may have signed the authoriser's certificate."),
+]
+TlsCertificate = Annotated[
+    Path | None, typer.Option("--tls-certificate", metavar="FILE", help="TLS: the network's certificate.")
+]
+TlsKey = Annotated[Path | None, typer.Option("--tls-key", metavar="FILE", help="TLS: the key of it.")]
+TlsName = Annotated[
+    str, typer.Option("--tls-name", metavar="HOST", help="TLS: the name in the authoriser's certificate.")
+]
 CardsFile = Annotated[
     Path, typer.Option("--cards", metavar="FILE", help="The cards: the file that was imported.")
 ]
@@ -78,6 +99,7 @@ def shop(  # noqa: PLR0913 - typer makes an option of each
     *,
     cards: CardsFile,
     connect: Connect = "127.0.0.1:8583",
+    listen: Listen = "",
     framing: FramingName = "bin2",
     connections: Connections = 1,
     rate: Rate = 50.0,
@@ -100,10 +122,15 @@ def shop(  # noqa: PLR0913 - typer makes an option of each
     patience: Patience = 5.0,
     log: Log = None,
     reconnect: Reconnect = False,
+    tls_ca: TlsCa = None,
+    tls_certificate: TlsCertificate = None,
+    tls_key: TlsKey = None,
+    tls_name: TlsName = "",
     as_json: AsJson = False,
 ) -> None:
     """Shoppers pay with the cards of an import file; every answer is checked."""
     with _refusing():
+        peer = _peer(connect, listen, TlsFiles(tls_ca, tls_certificate, tls_key, tls_name))
         known = read_cards(cards)
         source = Shop(known, Mix.parse(mix), seed=seed, first_stan=first_stan or _stan_by_clock())
         order = Order(
@@ -114,7 +141,7 @@ def shop(  # noqa: PLR0913 - typer makes an option of each
             timer_ms=timer_ms,
             patience_s=patience,
         )
-        summary = _run("simulator shop", source, order, connect, log, as_json=as_json)
+        summary = _run("simulator shop", source, order, peer, log, as_json=as_json)
     raise typer.Exit(_exit_code(summary))
 
 
@@ -124,6 +151,7 @@ def repeat(  # noqa: PLR0913 - typer makes an option of each
     *,
     cards: CardsFile,
     connect: Connect = "127.0.0.1:8583",
+    listen: Listen = "",
     framing: FramingName = "bin2",
     connections: Connections = 1,
     rate: Rate = 500.0,
@@ -132,10 +160,15 @@ def repeat(  # noqa: PLR0913 - typer makes an option of each
     patience: Patience = 5.0,
     log: Log = None,
     reconnect: Reconnect = False,
+    tls_ca: TlsCa = None,
+    tls_certificate: TlsCertificate = None,
+    tls_key: TlsKey = None,
+    tls_name: TlsName = "",
     as_json: AsJson = False,
 ) -> None:
     """Repeat everything on record: each must get the answer it first got, a crash in between or not."""
     with _refusing():
+        peer = _peer(connect, listen, TlsFiles(tls_ca, tls_certificate, tls_key, tls_name))
         source = Repeats(read_record(record), read_cards(cards), first_stan=_stan_by_clock())
         if not len(source):
             raise SimulatorError(f"{record} holds no exchange to repeat")
@@ -147,7 +180,7 @@ def repeat(  # noqa: PLR0913 - typer makes an option of each
             timer_ms=timer_ms,
             patience_s=patience,
         )
-        summary = _run("simulator repeat", source, order, connect, log, as_json=as_json)
+        summary = _run("simulator repeat", source, order, peer, log, as_json=as_json)
     raise typer.Exit(_exit_code(summary))
 
 
@@ -181,13 +214,19 @@ def main() -> None:
 
 
 def _run(
-    title: str, source: Source, order: Order, connect: str, log: Path | None, *, as_json: bool
+    title: str,
+    source: Source,
+    order: Order,
+    peer: tuple[str, Dial | Doorstep],
+    log: Path | None,
+    *,
+    as_json: bool,
 ) -> Summary:
     """Do the run and print what came of it. Raises SimulatorError where it cannot start."""
-    host, port = _address(connect)
-    view = View(console(), f"{title} {connect}", quiet=as_json)
+    where, dial = peer
+    view = View(console(), f"{title} {where}", quiet=as_json)
     with Record(log) if log else nullcontext() as record:
-        session = Session(order, source, dialler(host, port), record=record, say=view.say)
+        session = Session(order, source, dial, record=record, say=view.say)
         summary = trio.run(_watched, session, view)
     if as_json:
         sys.stdout.write(msgspec.json.format(msgspec.json.encode(summary)).decode() + "\n")
@@ -214,11 +253,19 @@ async def _watched(session: Session, view: View) -> Summary:
     return summary
 
 
-def _address(text: str) -> tuple[str, int]:
+def _peer(connect: str, listen: str, tls: TlsFiles) -> tuple[str, Dial | Doorstep]:
+    """How to come to the authoriser, and where, for people. Raises SimulatorError."""
+    context = tls.context(listens=bool(listen)) if tls.wanted else None
+    if listen:
+        return listen, Doorstep(*_address(listen, "--listen"), context)
+    return connect, dialler(*_address(connect, "--connect"), context, tls.name)
+
+
+def _address(text: str, option: str) -> tuple[str, int]:
     """Of HOST:PORT, [::1]:PORT too. Raises SimulatorError."""
     host, _, port = text.rpartition(":")
     if not (host and port.isascii() and port.isdigit() and 1 <= int(port) <= PORT_MAX):
-        raise SimulatorError(f"--connect: {text!r} is not HOST:PORT, such as 127.0.0.1:8583")
+        raise SimulatorError(f"{option}: {text!r} is not HOST:PORT, such as 127.0.0.1:8583")
     return host.strip("[]"), int(port)
 
 

@@ -70,11 +70,13 @@ class Lines:
             await nursery.start(self._keep, stream, number + 1)
 
     def pick(self) -> Line | None:
-        """The next connection in turn; None while all are down."""
-        if not self._up:
-            return None
-        self._turn = (self._turn + 1) % len(self._up)
-        return self._up[self._turn]
+        """The next connection in turn; None while all are down, or signed off by the issuer."""
+        for _ in self._up:
+            self._turn = (self._turn + 1) % len(self._up)
+            line = self._up[self._turn]
+            if not line.signed_off:
+                return line
+        return None
 
     async def sign_off(self) -> None:
         """Sign off and close. A line that does not answer is closed all the same."""
@@ -120,7 +122,7 @@ class Lines:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(run, nursery.cancel_scope)
             try:
-                await self._manage(line, SIGN_ON)
+                await self._sign_on(line)
                 self._up.append(line)
                 signed_on()
                 await self._echo_for_ever(line)
@@ -130,6 +132,9 @@ class Lines:
                 if line in self._up:
                     self._up.remove(line)
         return line.lost
+
+    async def _sign_on(self, line: Line) -> None:
+        await self._manage(line, SIGN_ON)
 
     async def _echo_for_ever(self, line: Line) -> None:
         while True:

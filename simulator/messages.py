@@ -156,6 +156,12 @@ def network_management(code: str, *, stan: str, at: datetime) -> Fields:
     return {"t": "0800", "7": transmission(at), "11": stan, "70": code}
 
 
+def management_answer(asked: Mapping[str, str], *, known: bool) -> Fields:
+    """The 0810 to an issuer's 0800: DE39 00, or 12 where DE70 is nothing that is `known`."""
+    echoed = {name: asked[name] for name in ("7", "11", "24", "33", "70") if name in asked}
+    return {"t": "0810", **echoed, "39": "00" if known else "12"}
+
+
 def response_mti(mti: str) -> str:
     """What answers it: 0100 and 0101 by 0110, 0420 and 0421 by 0430."""
     return f"{mti[:2]}{int(mti[2]) + 1}0"

@@ -1,10 +1,12 @@
 """One connection to an issuer: pipelined requests out, each reply given to the request it answers.
 
+What the issuer asks of network management (0800) is answered.
 Owns the correlation and the connection's life from open stream to loss. Must not know what is sent or whether an
 answer is right, nor how to dial again. `Line` runs over any trio stream, so tests need no socket.
 """
 
 import math
+import ssl
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -17,6 +19,7 @@ from simulator import messages
 from simulator.checks import APPROVED
 from simulator.errors import LineLostError, SimulatorError
 from simulator.messages import Fields
+from simulator.tls import secured
 
 Dial = Callable[[], Awaitable[trio.abc.Stream]]
 """Opens a stream to the issuer. Raises SimulatorError in words for a person."""
@@ -49,13 +52,14 @@ def framing_named(name: str) -> Framing:
     return framing
 
 
-def dialler(host: str, port: int) -> Dial:
-    """A Dial over TCP, without Nagle's delay (trio sets TCP_NODELAY)."""
+def dialler(host: str, port: int, context: ssl.SSLContext | None = None, name: str = "") -> Dial:
+    """A Dial over TCP, without Nagle's delay (trio sets TCP_NODELAY). `name` is the certificate's, "" for the host."""
 
     async def dial() -> trio.abc.Stream:
         try:
             with trio.fail_after(DIAL_TIMEOUT_S):
-                return await trio.open_tcp_stream(host, port)
+                stream = await trio.open_tcp_stream(host, port)
+                return await secured(stream, context, server_side=False, name=name or host)
         except trio.TooSlowError:
             raise SimulatorError(f"{host}:{port} did not answer within {DIAL_TIMEOUT_S:g} s") from None
         except OSError as problem:
@@ -96,6 +100,10 @@ class Line:
         self._wake = trio.Event()
         self._waiting: dict[str, list[Exchange]] = {}
         self._closing = ""
+        self.signed_on = trio.Event()
+        """Set when the issuer has signed on."""
+        self.signed_off = False
+        """Whether the issuer has signed off since."""
         self.lost: str = ""
         """Why the connection ended; "" while it is up."""
 
@@ -207,6 +215,9 @@ class Line:
         except SimulatorError as problem:
             self._on_stray(f"a reply of {len(payload)} bytes: {problem}")
             return
+        if reply["t"] in ("0800", "0801"):
+            self._manage_for(reply)
+            return
         exchange = self._match(reply)
         if exchange is None:
             self._on_stray(
@@ -217,6 +228,20 @@ class Line:
         exchange.reply = reply
         exchange.answered_s = now_s
         exchange.on_done(exchange)
+
+    def _manage_for(self, asked: Fields) -> None:
+        """The issuer signs on or off, or echoes."""
+        code = asked.get("70", "")
+        known = code in (messages.SIGN_ON, messages.SIGN_OFF, messages.ECHO)
+        frame = self._framing.wrap(messages.encode(messages.management_answer(asked, known=known)))
+        self._outbound.append(frame)
+        self._outbound_bytes += len(frame)
+        self._wake.set()
+        if code == messages.SIGN_ON:
+            self.signed_on.set()
+            self.signed_off = False
+        elif code == messages.SIGN_OFF:
+            self.signed_off = True
 
     def _match(self, reply: Fields) -> Exchange | None:
         """The exchange it answers: same STAN, and of those the one that most of the key agrees with.

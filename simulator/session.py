@@ -12,6 +12,7 @@ import trio
 
 from isowire.framing import FRAMINGS, Framing
 from simulator.checks import Answer, answer_of, check_reply
+from simulator.doorstep import AcceptedLines, Doorstep
 from simulator.errors import SimulatorError
 from simulator.lines import LinePolicy, Lines
 from simulator.messages import Fields
@@ -62,13 +63,13 @@ class Session:
         self,
         order: Order,
         source: Source,
-        dial: Dial,
+        dial: Dial | Doorstep,
         *,
         record: Record | None = None,
         now: Clock = utc_now,
         say: Callable[[str], None] = lambda _: None,
     ) -> None:
-        """`say` hears of connections lost and found, in words."""
+        """With a doorstep the issuer dials. `say` hears of connections lost and found, in words."""
         self.order = order
         self.tally = Tally()
         self.started_s = 0.0
@@ -81,10 +82,9 @@ class Session:
         self._stop_sending: Callable[[], None] = lambda: None
         self._took_s = 0.0
         self._ended_early = ""
-        self.lines = Lines(
+        self.lines = _lines(
             dial,
-            order.framing,
-            order.lines,
+            order,
             now=now,
             next_stan=source.next_stan,
             on_stray=lambda what: self.tally.note_wrong([what]),
@@ -200,3 +200,19 @@ class Session:
             tally.note_wrong([str(each) for each in wrong])
         else:
             self._source.learn(planned, answer_of(reply))
+
+
+def _lines(
+    dial: Dial | Doorstep,
+    order: Order,
+    *,
+    now: Clock,
+    next_stan: Callable[[], str],
+    on_stray: Callable[[str], None],
+    say: Callable[[str], None],
+) -> Lines:
+    if isinstance(dial, Doorstep):
+        return AcceptedLines(
+            dial, order.framing, order.lines, now=now, next_stan=next_stan, on_stray=on_stray, say=say
+        )
+    return Lines(dial, order.framing, order.lines, now=now, next_stan=next_stan, on_stray=on_stray, say=say)

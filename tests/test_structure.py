@@ -69,6 +69,13 @@ def test_one_file_meets_the_cassandra_driver() -> None:
     assert meeting == {"authoriser/cassandra/session.py"}
 
 
+def test_a_line_does_not_know_who_dialled() -> None:
+    """What is on a line is the same by the same code: it imports neither doors nor what keeps it up."""
+    doors = {f"authoriser.{name}" for name in ("door", "doors", "listener", "dialler", "line_keeper")}
+    for name in ("link", "tls_line", "tls", "pipeline"):
+        assert imported(ROOT / "authoriser" / f"{name}.py") & doors == set(), name
+
+
 def test_iso8583_is_pyiso8583() -> None:
     """`import iso8583` finds pyiso8583's package, not the source root of that name (ADR 3)."""
     assert iso8583.__file__ is not None

@@ -256,8 +256,24 @@ class ImportApplied(Struct, frozen=True):
     present: int
 
 
+class LineStatus(Struct, frozen=True):
+    """One line. `state`: "open" or "signed on" of one that was accepted; of one that we dial also "dialling", "waiting"
+    (to dial again), "signing on", "signed off", "signing off", "ended". `since`: of that state, or of the connection.
+    `problem`: why it is not up.
+    """
+
+    number: int
+    peer: str
+    state: str
+    since: str
+    problem: str = ""
+    reconnects: int = 0
+
+
 class LinkStatus(Struct, frozen=True):
-    """`connections` are open now; `signed_on` of them have signed on."""
+    """`connections` are open now; `signed_on` of them have signed on. `role` is "listen" or "connect"; `listen` is
+    where it listens, or what it connects to. `lines` are the first of them, one by one; `down` should be up.
+    """
 
     name: str
     network: str
@@ -266,6 +282,10 @@ class LinkStatus(Struct, frozen=True):
     framing: str
     connections: int
     signed_on: int
+    role: str = "listen"
+    tls: bool = False
+    down: int = 0
+    lines: tuple[LineStatus, ...] = ()
 
 
 class SnapshotStatus(Struct, frozen=True):

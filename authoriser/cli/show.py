@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from authoriser.admin.protocol import Account, Card, ExceptionEntry, Hold, Status
+from authoriser.admin.protocol import Account, Card, ExceptionEntry, Hold, LinkStatus, Status
 from authoriser.cli.money import format_amount
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
@@ -102,14 +102,33 @@ def print_status(status: Status) -> None:
         ]
     )
     print_table(
-        ("link", "network", "listens on", "dialect", "framing", ">open", ">signed on"),
+        ("link", "network", "address", "dialect", "framing", ">open", ">signed on"),
         [
-            (x.name, x.network, x.listen, x.dialect, x.framing, str(x.connections), str(x.signed_on))
+            (x.name, x.network, _where(x), x.dialect, x.framing, str(x.connections), str(x.signed_on))
             for x in status.links
+        ],
+    )
+    print_table(
+        ("line", "peer", "state", "since (UTC)", ">again", "why not"),
+        [
+            (
+                f"{link.name} {line.number}",
+                line.peer,
+                line.state,
+                short_time(line.since),
+                str(line.reconnects) if link.role == "connect" else "",
+                line.problem,
+            )
+            for link in status.links
+            for line in link.lines
         ],
     )
     print_table(("decided", ">times"), _most_first(status.decisions))
     print_table(("counted", ">times"), [row for row in _most_first(status.counters) if row[1] != "0"])
+
+
+def _where(link: LinkStatus) -> str:
+    return link.listen if link.role == "listen" else f"to {link.listen}"
 
 
 def print_exceptions(total: int, entries: Sequence[ExceptionEntry]) -> None:

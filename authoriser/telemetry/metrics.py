@@ -26,6 +26,12 @@ COUNTS: Final[dict[str, str]] = {
     "connections_refused": "Connections closed at once because the link had as many as it may.",
     "connections_lost_framing": "Connections closed because a length header was none or over the maximum.",
     "connections_slow": "Connections closed because the peer did not take its replies in time.",
+    "connections_dialled": "Connections to networks that were had, on links that connect.",
+    "dial_failures": "Connections to networks that were not had.",
+    "reconnects": "Lines that were signed on again after they had been lost.",
+    "sign_on_failures": "Sign-ons of ours that the network refused or did not answer.",
+    "echoes_missed": "Echoes of ours that got no answer.",
+    "tls_failures": "Connections on which TLS could not be agreed on.",
     "frames": "Frames received.",
     "keepalives": "Frames of length zero received.",
     "replies": "Replies handed to the kernel.",
@@ -33,7 +39,7 @@ COUNTS: Final[dict[str, str]] = {
     "repeats_joined": "Repeats that joined their original while it was in flight.",
     "format_errors": "Messages that could not be decoded or lacked a mandatory field.",
     "unknown_mti": "Messages dropped because their type does not exist.",
-    "responses_dropped": "Responses dropped because nothing had been asked.",
+    "responses_dropped": "Responses dropped because they answer nothing that was asked.",
     "before_sign_on": "Business messages on connections that had not signed on.",
     "late_on_arrival": "Requests not decided because they had waited in the kernel past their deadline.",
     "not_admitted": "Requests answered as not admitted because the queue was full.",
@@ -101,7 +107,7 @@ class Counters:
     `stages[name].observe(seconds)`, `batch_records.observe(records)`; gauges are asked when somebody looks.
     """
 
-    __slots__ = ("batch_records", "counts", "decisions", "gauges", "stages")
+    __slots__ = ("batch_records", "counts", "decisions", "gauges", "lines", "stages")
 
     def __init__(self) -> None:
         self.decisions: defaultdict[str, int] = defaultdict(int)
@@ -109,6 +115,8 @@ class Counters:
         self.gauges: dict[str, Callable[[], float]] = {}
         self.stages: dict[str, Buckets] = {stage: Buckets(LATENCY_BOUNDS_S) for stage in STAGES}
         self.batch_records = Buckets(BATCH_BOUNDS_RECORDS)
+        self.lines: dict[str, Callable[[], tuple[int, int]]] = {}
+        """Link -> its lines that are up and that are down but should be up. Asked as gauges are."""
 
     def watch(self, gauge: str, read: Callable[[], float]) -> None:
         """Have a gauge of GAUGES read by `read`, which runs on the exporter's thread and so only reads a number."""
@@ -133,6 +141,15 @@ class CountersCollector(Collector):
             yield CounterMetricFamily(f"authoriser_{name}", COUNTS[name], value=count)
         for name, read in counters.gauges.copy().items():
             yield GaugeMetricFamily(f"authoriser_{name}", GAUGES[name], value=read())
+        lines = GaugeMetricFamily(
+            "authoriser_lines",
+            "Lines of a link: up, or down where it connects and they should be up.",
+            labels=["link", "state"],
+        )
+        for link, read_lines in counters.lines.copy().items():
+            for state, number in zip(("up", "down"), read_lines(), strict=True):
+                lines.add_metric([link, state], number)
+        yield lines
         help_text = (
             "Seconds by stage; " + "; ".join(f"{stage}: {text}" for stage, text in STAGES.items()) + "."
         )

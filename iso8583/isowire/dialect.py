@@ -14,6 +14,7 @@ from typing import Any, Final, Literal
 
 from isowire.errors import DecodeError, DialectError
 from isowire.field_notation import FieldSpec, Kind
+from isowire.management import Management
 from isowire.semantics import Semantics
 from isowire.subfields import Form
 
@@ -101,6 +102,8 @@ class Dialect:
     """The network profile that DE39 is filled by; "" where `response_codes` has every reason."""
     semantics: Semantics = field(default_factory=Semantics)
     """Where a message says what the standard has no field for."""
+    management: Management = field(default_factory=Management)
+    """What network management is called in DE70, and what an 0800 of our own says besides."""
     currency_exponents: Mapping[str, int] = field(default_factory=lambda: _NOTHING)
     """ISO 4217 letters -> decimals of its amounts here, where the network has others than the standard."""
     variants: "Mapping[str, Dialect]" = field(default_factory=lambda: _NOTHING)

@@ -19,6 +19,8 @@ from isowire.dialect import Condition, Dialect, FieldSpec, Kind, Version, did_yo
 from isowire.errors import DialectError
 from isowire.field_notation import Encoding, FieldEntry, NotationError, envelope_specs, field_spec
 from isowire.framing import FRAMINGS
+from isowire.management import Management
+from isowire.management_file import ManagementEntry, WrongManagementError, make_management
 from isowire.semantics import Semantics
 from isowire.semantics_file import EXPONENT_MAX, TABLES, SemanticsEntry, WrongSemanticsError, make_semantics
 from isowire.subfield_file import FormEntry, make_form
@@ -72,6 +74,7 @@ class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     version: Version = 1987
     profile: str = ""
     response_codes: dict[str, str] = {}
+    management: ManagementEntry = ManagementEntry()
     semantics: SemanticsEntry = SemanticsEntry()
     currency_exponents: dict[str, int] = {}
     conditional: dict[str, list[_Condition]] = {}
@@ -80,7 +83,17 @@ class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     by_mti: dict[str, _Override] = {}
 
 
-_TABLES: Final = (_File, Encoding, _Messages, FieldEntry, FormEntry, _Condition, _Override, *TABLES)
+_TABLES: Final = (
+    _File,
+    Encoding,
+    _Messages,
+    FieldEntry,
+    FormEntry,
+    _Condition,
+    _Override,
+    ManagementEntry,
+    *TABLES,
+)
 _KEYS: Final = sorted({key for table in _TABLES for key in table.__struct_encode_fields__} | {"extends"})
 
 
@@ -213,6 +226,7 @@ class _Checker:
             codes=MappingProxyType({place: MappingProxyType(table) for place, table in file.codes.items()}),
             profile=file.profile,
             semantics=self._semantics(spec, subfields),
+            management=self._management(spec, kinds),
             currency_exponents=self._exponents(),
         )
         return (
@@ -357,6 +371,12 @@ class _Checker:
             return make_semantics(self._file.semantics, spec, subfields)
         except WrongSemanticsError as wrong:
             raise self._wrong(f"semantics.{wrong.place}", wrong.found, wrong.expected) from None
+
+    def _management(self, spec: Mapping[str, FieldSpec], kinds: Mapping[str, Kind]) -> Management:
+        try:
+            return make_management(self._file.management, spec, kinds)
+        except WrongManagementError as wrong:
+            raise self._wrong(f"management.{wrong.place}", wrong.found, wrong.expected) from None
 
     def _exponents(self) -> Mapping[str, int]:
         for currency, exponent in self._file.currency_exponents.items():

@@ -3,7 +3,9 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import pytest
+import trustme
 
 from authoriser.config import (
     Address,
@@ -341,4 +343,115 @@ def test_a_profile_is_one_of_the_reason_tables(tmp_path: Path, problems_of: Call
     assert load_config().links[0].profile == ""
     assert problems_of('[[links]]\nprofile = "visa"\n') == [
         'links[0].profile: "visa" is not known; allowed: generic, visa-like, mastercard-like; did you mean visa-like?'
+    ]
+
+
+def test_a_link_that_connects(tmp_path: Path) -> None:
+    """Two lines to a network, echoed over after half a minute unless said otherwise."""
+    path = tmp_path / "authoriser.toml"
+    path.write_text("[[links]]\nrole = 'connect'\nconnect = 'network.example:9000'\nlines = 2\n")
+    (link,) = load_config(path).links
+    expected = msgspec.structs.replace(
+        DEFAULT_LINK, connect=Address("network.example", 9000), lines=2, echo_idle_ms=30_000
+    )
+    assert (expected, "connect", Address("network.example", 9000)) == (link, link.role, link.address)
+
+
+def test_two_links_may_connect_to_one_address(problems_of: Callable[..., list[str]]) -> None:
+    """Only listeners are in each other's way."""
+    one = "[[links]]\nname = '{}'\nrole = 'connect'\nconnect = '127.0.0.1:9000'\n"
+    assert problems_of(one.format("a") + one.format("b")) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        (
+            "role = 'dial'",
+            'links[0].role: "dial" is not known; allowed: listen, connect',
+        ),
+        (
+            "role = 'connect'",
+            'links[0].connect: is missing; a link of role "connect" needs the network\'s address',
+        ),
+        (
+            "role = 'connect'\nconnect = '10.0.0.5:0'",
+            'links[0].connect: "10.0.0.5:0" should have the port at which the network listens, 1 to 65535',
+        ),
+        (
+            "role = 'connect'\nconnect = '10.0.0.5:1'\nlisten = '127.0.0.1:1'",
+            'links[0].listen: is for a link of role "listen", and this one\'s is "connect"',
+        ),
+        ("lines = 2", 'links[0].lines: is for a link of role "connect", and this one\'s is "listen"'),
+        (
+            "echo_idle_ms = 99",
+            "links[0].echo_idle_ms: 99 should be a whole number from 100 to 3600000 milliseconds, or 0 for no echo",
+        ),
+        (
+            "[links.tls]",
+            (
+                "links[0].tls.certificate_file: is missing; a link that listens shows a certificate, and needs "
+                "private_key_file too"
+            ),
+        ),
+        (
+            "[links.tls]\ncertificate_file = '/nowhere/c.pem'",
+            "links[0].tls.private_key_file: is missing; certificate_file needs it beside it",
+        ),
+        (
+            "[links.tls]\ncertificate_file = '/nowhere/c.pem'\nprivate_key_file = '/nowhere/k.pem'",
+            'links[0].tls.certificate_file: "/nowhere/c.pem" can\'t be read: No such file or directory',
+        ),
+        (
+            "role = 'connect'\nconnect = '10.0.0.5:1'\n[links.tls]\nca_file = '/dev/null'",
+            'links[0].tls.ca_file: "/dev/null" should be a PEM file with the certificates of authorities',
+        ),
+        (
+            "role = 'connect'\nconnect = '10.0.0.5:1'\n[links.tls]\nminimum_version = '1.1'",
+            'links[0].tls.minimum_version: "1.1" is not known; allowed: 1.2, 1.3; did you mean 1.3?',
+        ),
+        (
+            "role = 'connect'\nconnect = '10.0.0.5:1'\n[links.tls]\nca = 'x'",
+            (
+                "links[0].tls.ca: no such key; allowed: certificate_file, private_key_file, ca_file, server_name, "
+                "minimum_version"
+            ),
+        ),
+    ],
+)
+def test_what_is_wrong_with_who_connects(
+    problems_of: Callable[..., list[str]], text: str, problem: str
+) -> None:
+    """Each alone, with its place and what would be right."""
+    (found,) = problems_of(f"[[links]]\n{text}\n")
+    assert problem == found[: len(problem)]
+
+
+def test_keys_that_do_not_serve(problems_of: Callable[..., list[str]], tmp_path: Path) -> None:
+    """Another certificate's key, and one with a passphrase, are said before anything is served."""
+    from cryptography.hazmat.primitives.serialization import (
+        BestAvailableEncryption,
+        Encoding,
+        PrivateFormat,
+        load_pem_private_key,
+    )
+
+    authority = trustme.CA()
+    one, other = authority.issue_cert("one.example"), authority.issue_cert("other.example")
+    certificate, key, locked = tmp_path / "c.pem", tmp_path / "k.pem", tmp_path / "locked.pem"
+    certificate.write_bytes(one.cert_chain_pems[0].bytes())
+    key.write_bytes(other.private_key_pem.bytes())
+    locked.write_bytes(
+        load_pem_private_key(one.private_key_pem.bytes(), None).private_bytes(
+            Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"word")
+        )
+    )
+    text = f"[[links]]\n[links.tls]\ncertificate_file = '{certificate}'\nprivate_key_file = '%s'\n"
+    place = "links[0].tls.private_key_file"
+    assert problems_of(text % key) == [f'{place}: "{key}" is not the key of {certificate}']
+    assert problems_of(text % locked) == [
+        f'{place}: "{locked}" is encrypted; it should be without a passphrase'
+    ]
+    assert problems_of(text % certificate) == [
+        f'{place}: "{certificate}" should be a PEM file with a private key'
     ]

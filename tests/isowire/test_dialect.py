@@ -182,6 +182,18 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
             'echoed."0300": found a line for it, expected one line for',
         ),
         ('"0800" = [7, 11, 24, 33, 70]', "", 'echoed."0800": found no line for it, expected one line for'),
+        ('sign_on = "001"', 'sign_on = "1"', "management.sign_on: found '1', expected three digits"),
+        ('sign_on = "001"', 'sign_on = "301"', "management.echo: found a code twice, expected three codes"),
+        (
+            'echo = "301"',
+            'echo = "301"\nfields = { 33 = "A" }',
+            "management.fields.33: found 'A', expected up to 11 characters of class n",
+        ),
+        (
+            'echo = "301"',
+            'echo = "301"\nfields = { 11 = "000001" }',
+            "management.fields.11: found 11, expected fields other than 7, 11, 70, which differ each time",
+        ),
     ],
 )
 def test_what_is_wrong_is_named_with_its_place_and_what_would_be_right(

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from authoriser import __version__
-from authoriser.admin.protocol import ExceptionEntry, LinkStatus, SnapshotStatus, Status
+from authoriser.admin.protocol import ExceptionEntry, LineStatus, LinkStatus, SnapshotStatus, Status
 from authoriser.admin.testing import AdminServerDouble
 from authoriser.cli.errors import CommandError, report
 
@@ -19,6 +19,13 @@ STATUS = Status(
     links=(LinkStatus("default", "visa", "127.0.0.1:8583", "iso87-ascii", "bin2", 3, 2),),
     decisions={"approved": 40000, "insufficient_funds": 5}, counters={"silences": 0, "repeats": 7},
     snapshots=SnapshotStatus(44000, 12),
+)  # fmt: skip
+CONNECTS = LinkStatus(
+    "north", "north", "10.0.0.5:9000", "iso87-ascii", "bin2", 1, 1, "connect", tls=True, down=1,
+    lines=(
+        LineStatus(1, "10.0.0.5:9000", "signed on", "2026-01-02T03:04:05.678Z", "", 4),
+        LineStatus(2, "10.0.0.5:9000", "waiting", "2026-01-02T03:05:06.789Z", "Connection refused"),
+    ),
 )  # fmt: skip
 ENTRY = ExceptionEntry(
     "exception_1", "2026-01-02T03:04:05.678Z", "malformed", "default", "visa", "0420", "90",
@@ -37,6 +44,19 @@ BARE_ENTRY = ExceptionEntry(
     None,
     1,
 )
+
+
+def test_status_of_lines(run: Callable[..., Any], double: AdminServerDouble) -> None:
+    """Each line's state, since when, how often it came back, and why it is not up; within 80 columns."""
+    double.issuer.status = msgspec.structs.replace(STATUS, links=(CONNECTS,))
+    out = run("status").out
+    text = " ".join(out.split())
+    assert max(map(len, out.splitlines())) <= 80
+    assert "to 10.0.0.5:9000" in text
+    for word in ("north 1", "signed on", "north 2", "waiting", "refused"):
+        assert word in text
+    shown = msgspec.json.decode(run("status", "--json").out)["links"][0]
+    assert shown == json.loads(msgspec.json.encode(CONNECTS))
 
 
 def test_status(run: Callable[..., Any], double: AdminServerDouble) -> None:

@@ -69,6 +69,17 @@ def test_what_is_counted_is_exported() -> None:
     assert expected == {name: samples[name] for name in expected}
 
 
+def test_lines_are_exported_by_link() -> None:
+    """An alert on one network's lines needs that network's name."""
+    counters = Counters()
+    counters.lines["north"] = lambda: (2, 1)
+    samples = exported(counters)
+    assert {name: n for name, n in samples.items() if name.startswith("authoriser_lines")} == {
+        'authoriser_lines{link="north",state="up"}': 2.0,
+        'authoriser_lines{link="north",state="down"}': 1.0,
+    }
+
+
 def test_metrics_are_served_on_loopback() -> None:
     """A plain GET on the port it got has the counters and the process' own figures."""
     counters = Counters()
