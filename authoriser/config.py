@@ -31,6 +31,7 @@ from authoriser.config_checks import (
     parse_address,
     users,
 )
+from authoriser.kafka.settings import KafkaConfig, read_kafka
 from isowire.framing import FRAMINGS
 from rules.reasons import PROFILES
 
@@ -40,6 +41,7 @@ __all__ = [
     "Config",
     "ConfigError",
     "IssuerConfig",
+    "KafkaConfig",
     "KeysConfig",
     "LinkConfig",
     "Overrides",
@@ -142,12 +144,16 @@ class TelemetryConfig(msgspec.Struct, frozen=True):
 
 
 class Config(msgspec.Struct, frozen=True):
+    """`kafka` is None where events stay in the journal; `file` is what all this was read from."""
+
     data_dir: Path
     issuer: IssuerConfig
     keys: KeysConfig
     links: tuple[LinkConfig, ...]
     admin: AdminConfig
     telemetry: TelemetryConfig
+    kafka: KafkaConfig | None = None
+    file: Path | None = None
 
 
 class Overrides(msgspec.Struct, frozen=True):
@@ -184,6 +190,8 @@ def load_config(path: Path | None = None, overrides: Overrides | None = None) ->
             log_level=telemetry.take("log_level", "info", one_of(_LOG_LEVELS)),
             metrics_listen=telemetry.take("metrics_listen", None, _loopback_or_none),
         ),
+        kafka=_kafka(root, problems),
+        file=path,
     )
     for table in (root, issuer, keys, admin, telemetry):
         table.refuse_the_rest()
@@ -213,6 +221,13 @@ def _read(path: Path) -> dict[str, Any]:
         raise ConfigError([Problem(str(path), f"is not UTF-8 at byte {error.start}")]) from None
     except tomllib.TOMLDecodeError as error:
         raise ConfigError([Problem(str(path), f"is not TOML: {error}")]) from None
+
+
+def _kafka(root: Table, problems: list[Problem]) -> KafkaConfig | None:
+    if "kafka" not in root.values:
+        root.known("kafka")
+        return None
+    return read_kafka(root.table("kafka"), problems)
 
 
 def _links(root: Table, given: Overrides, problems: list[Problem]) -> tuple[LinkConfig, ...]:

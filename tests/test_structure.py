@@ -21,6 +21,8 @@ MAY_IMPORT = {
         "authoriser.ledger.records",
         "authoriser.limits",
     },
+    "authoriser/kafka": {"authoriser.kafka", "authoriser.config_checks"},
+    "authoriser/published": {"authoriser.published"},
     "authoriser": {"authoriser", "rules", "isowire"},
     "simulator": {"simulator", "isowire"},
     "stack": {"stack"},
@@ -67,6 +69,28 @@ def test_one_file_meets_the_cassandra_driver() -> None:
         or (isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "cassandra")
     }
     assert meeting == {"authoriser/cassandra/session.py"}
+
+
+def test_the_relay_is_asyncio_and_its_supervisor_trio() -> None:
+    """aiokafka is asyncio: no file of the relay brings trio into it, but the one that runs in the server."""
+    loops = {
+        path.name: {
+            name.partition(".")[0]
+            for node in ast.walk(ast.parse(path.read_text()))
+            for name in (
+                [alias.name for alias in node.names]
+                if isinstance(node, ast.Import)
+                else [node.module or ""]
+                if isinstance(node, ast.ImportFrom)
+                else []
+            )
+        }
+        & {"trio", "asyncio", "aiokafka"}
+        for path in (ROOT / "authoriser" / "relay").glob("*.py")
+    }
+    assert "asyncio" in loops["relay.py"]
+    assert {name for name, found in loops.items() if "trio" in found} <= {"supervisor.py"}
+    assert not loops.get("supervisor.py", set()) & {"asyncio", "aiokafka"}
 
 
 def test_iso8583_is_pyiso8583() -> None:
