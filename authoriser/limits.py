@@ -167,3 +167,9 @@ RELAY_BACKOFF_MAX_S = 5.0
 
 RELAY_DRAIN_S = 5.0
 """When it is told to stop: how long it may take to relay what is durable already."""
+
+RELAY_END_MARGIN_S = 2.0
+"""After that it is killed, which costs nothing but the time to end its transaction."""
+
+RELAY_HALTED_S = 60.0
+"""A relay that halted is started again after so long, in case the cause is gone."""

@@ -36,6 +36,7 @@ from authoriser.owner import Observers, ShardOwner, take_shard
 from authoriser.pipeline import Pipeline
 from authoriser.places import SHARD, key_mark_of, shard_directory, write_durably
 from authoriser.recovery import RecoveryError
+from authoriser.relay.supervisor import supervise
 from authoriser.snapshots.sqlite import SqliteSnapshots
 from authoriser.status import StatusPage
 from authoriser.telemetry.logging import flush_logging, set_up_logging
@@ -319,7 +320,8 @@ class Server:
     ) -> None:
         """The admin socket, then the links: an operator can freeze a card before its next request comes in."""
         tokens = Tokens(pan_key.token)
-        status = StatusPage(self._config, owner, self.counters, self.listeners)
+        relay = supervise(self._config, owner, self.counters, nursery)
+        status = StatusPage(self._config, owner, self.counters, self.listeners, relay)
         methods = Methods(
             owner=owner,
             policy=links[0].policy,

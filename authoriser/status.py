@@ -8,6 +8,7 @@ from authoriser.admin import protocol as p
 from authoriser.config import Config
 from authoriser.listener import Listener
 from authoriser.owner import ShardOwner
+from authoriser.relay.supervisor import RelaySupervisor
 from authoriser.telemetry.metrics import Counters
 from authoriser.texts import now_iso
 
@@ -16,12 +17,18 @@ class StatusPage:
     """Asked by operators and `authoriser status`; reads, and changes nothing."""
 
     def __init__(
-        self, config: Config, owner: ShardOwner, counters: Counters, listeners: Sequence[Listener]
+        self,
+        config: Config,
+        owner: ShardOwner,
+        counters: Counters,
+        listeners: Sequence[Listener],
+        relay: RelaySupervisor | None = None,
     ) -> None:
         self._config = config
         self._owner = owner
         self._counters = counters
         self._listeners = listeners
+        self._relay = relay
         self._started_at = now_iso()
 
     def status(self) -> p.Status:
@@ -44,6 +51,7 @@ class StatusPage:
             decisions=dict(self._counters.decisions),
             counters=dict(self._counters.counts),
             snapshots=p.SnapshotStatus(owner.snapshots.checkpoint_record_no, len(state.dirty)),
+            relay=self._relay.status() if self._relay is not None else None,
         )
 
 

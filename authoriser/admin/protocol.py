@@ -273,7 +273,23 @@ class SnapshotStatus(Struct, frozen=True):
     dirty_accounts: int
 
 
+class RelayStatus(Struct, frozen=True):
+    """`lag`: durable records that are not in Kafka yet, None until it is known. `seq` is the last batch that is.
+
+    `state`: starting, connecting, relaying, waiting, fenced, halted. `detail` is what is wrong, "" if nothing is.
+    """
+
+    state: str
+    lag: int | None
+    seq: int
+    detail: str
+    restarts: int
+    pid: int | None
+
+
 class Status(Struct, frozen=True):
+    """`relay` is None where the configuration has no [kafka]."""
+
     version: str
     pid: int
     started_at: str
@@ -291,6 +307,7 @@ class Status(Struct, frozen=True):
     decisions: dict[str, int]
     counters: dict[str, int]
     snapshots: SnapshotStatus
+    relay: RelayStatus | None = None
 
 
 class ExceptionEntry(Struct, frozen=True):

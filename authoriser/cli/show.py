@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from authoriser.admin.protocol import Account, Card, ExceptionEntry, Hold, Status
+from authoriser.admin.protocol import Account, Card, ExceptionEntry, Hold, RelayStatus, Status
 from authoriser.cli.money import format_amount
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
@@ -97,6 +97,7 @@ def print_status(status: Status) -> None:
             ),
             ("in memory", f"{status.accounts} accounts, {status.cards} cards, {status.holds} holds"),
             ("under way", f"{status.in_flight} requests, {status.pending_records} records"),
+            *([("relay", _relay(status.relay))] if status.relay is not None else []),
         ]
     )
     print_table(
@@ -108,6 +109,11 @@ def print_status(status: Status) -> None:
     )
     print_table(("decided", ">times"), _most_first(status.decisions))
     print_table(("counted", ">times"), [row for row in _most_first(status.counters) if row[1] != "0"])
+
+
+def _relay(relay: RelayStatus) -> str:
+    lag = "" if relay.lag is None else f", {relay.lag} records behind"
+    return f"{relay.state}{lag}{': ' if relay.detail else ''}{relay.detail}"
 
 
 def print_exceptions(total: int, entries: Sequence[ExceptionEntry]) -> None:

@@ -54,6 +54,8 @@ GAUGES: Final[dict[str, str]] = {
     "accounts": "Accounts in memory.",
     "durable_seq": "Sequence number of the last durable batch.",
     "epoch": "Epoch in which this process decides.",
+    "relay_lag_records": "Durable records that are not in Kafka yet, where the configuration has [kafka].",
+    "relay_relaying": "1 while the relay is connected to Kafka and relays, else 0.",
 }
 """Exported as authoriser_NAME."""
 
