@@ -24,7 +24,6 @@ from authoriser.config_checks import (
 
 TOPIC_DEFAULT = "authoriser.events"
 POSITIONS_SUFFIX = ".positions"
-DEAD_LETTER_SUFFIX = ".dead"
 SOURCE_DEFAULT = "/authoriser"
 PASSWORD_VARIABLE = "AUTHORISER_KAFKA_PASSWORD"  # noqa: S105 - the name of the variable
 PROTOCOLS = ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")

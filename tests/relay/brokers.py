@@ -3,7 +3,6 @@
 import asyncio
 import itertools
 import os
-from collections.abc import Coroutine
 from typing import Any
 
 import msgspec
@@ -113,5 +112,14 @@ async def produce(config: KafkaConfig, topic: str, value: bytes, key: bytes | No
         await producer.stop()
 
 
-def run(coroutine: Coroutine[Any, Any, Any]) -> Any:
-    return asyncio.run(coroutine)
+async def produce_all(
+    config: KafkaConfig, topic: str, messages: list[tuple[bytes | None, bytes | None]]
+) -> None:
+    """Keys and values, in order."""
+    producer = AIOKafkaProducer(bootstrap_servers=[str(address) for address in config.bootstrap])
+    await producer.start()
+    try:
+        for sent in [await producer.send(topic, value, key=key, partition=0) for key, value in messages]:
+            await sent
+    finally:
+        await producer.stop()

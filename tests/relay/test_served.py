@@ -78,7 +78,7 @@ def test_a_killed_relay_comes_back(server: Process, config: KafkaConfig) -> None
 
 
 def test_the_relay_ends_with_a_killed_server(server: Process) -> None:
-    """SIGKILL of the server: the pipe's end tells the relay, and none is left that a new server's would have to fence."""
+    """SIGKILL of the server: the pipe's end tells the relay, and none is left that a new one would have to fence."""
     until(lambda: relay(server)["state"] == "relaying")
     pid = relay(server)["pid"]
     server.kill()
