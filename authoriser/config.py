@@ -33,6 +33,7 @@ from authoriser.config_checks import (
     users,
 )
 from authoriser.config_links import line_keys
+from authoriser.kafka.settings import KafkaConfig, read_kafka
 from authoriser.tls import TlsConfig
 from isowire.framing import FRAMINGS
 from rules.reasons import PROFILES
@@ -44,6 +45,7 @@ __all__ = [
     "Config",
     "ConfigError",
     "IssuerConfig",
+    "KafkaConfig",
     "KeysConfig",
     "LinkConfig",
     "Overrides",
@@ -161,7 +163,9 @@ class TelemetryConfig(msgspec.Struct, frozen=True):
 
 
 class Config(msgspec.Struct, frozen=True):
-    """`cassandra` is None where the journal is embedded, in the data directory."""
+    """`cassandra` is None where the journal is embedded, in the data directory, `kafka`
+    where events stay in the journal. `file` is what all this was read from.
+    """
 
     data_dir: Path
     issuer: IssuerConfig
@@ -170,6 +174,8 @@ class Config(msgspec.Struct, frozen=True):
     admin: AdminConfig
     telemetry: TelemetryConfig
     cassandra: CassandraSection | None = None
+    kafka: KafkaConfig | None = None
+    file: Path | None = None
 
 
 class Overrides(msgspec.Struct, frozen=True):
@@ -207,6 +213,8 @@ def load_config(path: Path | None = None, overrides: Overrides | None = None) ->
             metrics_listen=telemetry.take("metrics_listen", None, _loopback_or_none),
         ),
         cassandra=cassandra_section(root),
+        kafka=_kafka(root, problems),
+        file=path,
     )
     for table in (root, issuer, keys, admin, telemetry):
         table.refuse_the_rest()
@@ -236,6 +244,13 @@ def _read(path: Path) -> dict[str, Any]:
         raise ConfigError([Problem(str(path), f"is not UTF-8 at byte {error.start}")]) from None
     except tomllib.TOMLDecodeError as error:
         raise ConfigError([Problem(str(path), f"is not TOML: {error}")]) from None
+
+
+def _kafka(root: Table, problems: list[Problem]) -> KafkaConfig | None:
+    if "kafka" not in root.values:
+        root.known("kafka")
+        return None
+    return read_kafka(root.table("kafka"), problems)
 
 
 def _links(root: Table, given: Overrides, problems: list[Problem]) -> tuple[LinkConfig, ...]:

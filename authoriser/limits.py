@@ -160,3 +160,45 @@ more than an import's."""
 
 HISTORY_PAGE_MAX = 500
 """Entries of an account's history in one answer."""
+
+RELAY_PAGE_BATCHES = 200
+"""Batches read at once by the relay: at 20 kB each some 4 MB, and a short transaction of SQLite."""
+
+RELAY_TRANSACTION_BYTES = 4_194_304
+"""Of journal batches in one transaction of Kafka; one batch goes whole, however large it is."""
+
+RELAY_EMPTY_BATCHES = 500
+"""Batches without a record after which the position is written all the same: a leader with nothing to say appends
+several a second, and each transaction costs the brokers a dozen writes."""
+
+RELAY_PRODUCE_BYTES = 524_288
+"""One produce request: half of what a broker takes by default."""
+
+EVENT_MAX_BYTES = 4_194_304
+"""One event, on a topic that we make. The longest are policies: RELAY and readers alike must hold one in memory."""
+
+RELAY_POLL_S = 0.02
+"""How often a relay that nobody wakes looks for new batches: what it adds to an event's way, at most. 50 reads a second
+cost 2 % of a core."""
+
+RELAY_WOKEN_POLL_S = 0.5
+"""The same where the server wakes it after each commit: only for a wake-up that was lost."""
+
+RELAY_TRANSACTION_S = 30.0
+"""After this a transaction is given up and tried anew; brokers give it up after twice as long."""
+
+RELAY_STEP_S = 60.0
+"""What connecting, checking topics and reading the position may take together."""
+
+RELAY_BACKOFF_FIRST_S = 0.1
+RELAY_BACKOFF_MAX_S = 5.0
+"""After an error: doubled each time, with jitter, so that relays of many shards don't return all at once."""
+
+RELAY_DRAIN_S = 5.0
+"""When it is told to stop: how long it may take to relay what is durable already."""
+
+RELAY_END_MARGIN_S = 2.0
+"""After that it is killed, which costs nothing but the time to end its transaction."""
+
+RELAY_HALTED_S = 60.0
+"""A relay that halted is started again after so long, in case the cause is gone."""

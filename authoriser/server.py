@@ -37,6 +37,7 @@ from authoriser.owner import Observers, ShardOwner, take_shard
 from authoriser.pipeline import Pipeline
 from authoriser.places import SHARD, key_mark_of, shard_directory, write_durably
 from authoriser.recovery import RecoveryError
+from authoriser.relay.supervisor import supervise
 from authoriser.snapshots.sqlite import SqliteSnapshots
 from authoriser.starting import StartFailed, leaves, refuse_wrong_clock, settle_memory
 from authoriser.status import StatusPage
@@ -307,7 +308,8 @@ class Server:
         """The admin socket, then the links: an operator can freeze a card before its next request comes in."""
         tokens = Tokens(pan_key.token)
         page = StatusPage(self._config, self.counters, self.listeners)
-        methods = self._methods(links, owner, pan_key, tokens, lambda: page.leading(owner))
+        relay = supervise(self._config, owner, self.counters, nursery)
+        methods = self._methods(links, owner, pan_key, tokens, lambda: page.leading(owner, relay))
         try:
             await nursery.start(self._admin_server(methods).run)
             for link in links:

@@ -36,6 +36,7 @@ from authoriser.link import Link
 from authoriser.owner import ShardOwner
 from authoriser.places import SHARD, shard_directory
 from authoriser.recovery import RecoveryError, Replayer, recover
+from authoriser.relay.supervisor import supervise
 from authoriser.server import Server, make_link, other_format
 from authoriser.snapshots.sqlite import SqliteSnapshots
 from authoriser.standby import Doorman, FollowerPipeline, Nobody
@@ -272,8 +273,9 @@ class SharedServer(Server):
 
     def _open_term(self, opened: "Opened", owner: ShardOwner, term: trio.Nursery) -> None:
         tokens = Tokens(opened.pan_key.token)
+        relay = supervise(self._config, owner, self.counters, term)
         methods = self._methods(
-            opened.links, owner, opened.pan_key, tokens, lambda: self._page.leading(owner)
+            opened.links, owner, opened.pan_key, tokens, lambda: self._page.leading(owner, relay)
         )
         self._roles.lead(methods)
         for link in opened.links:

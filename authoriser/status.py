@@ -10,6 +10,7 @@ from authoriser.door import Door
 from authoriser.ledger.state import ShardState
 from authoriser.owner import ShardOwner
 from authoriser.recovery import Replayer
+from authoriser.relay.supervisor import RelaySupervisor
 from authoriser.telemetry.metrics import Counters
 from authoriser.texts import now_iso
 
@@ -27,7 +28,7 @@ class StatusPage:
         self.journal = journal
         self._started_at = now_iso()
 
-    def leading(self, owner: ShardOwner) -> p.Status:
+    def leading(self, owner: ShardOwner, relay: RelaySupervisor | None = None) -> p.Status:
         """Of a process that decides."""
         state = owner.state
         return self._status(
@@ -39,6 +40,7 @@ class StatusPage:
             in_flight=owner.desk.outstanding,
             pending_records=owner.commit.pending_records,
             snapshots=p.SnapshotStatus(owner.snapshots.checkpoint_record_no, len(state.dirty)),
+            relay=relay,
         )
 
     def following(self, replayer: Replayer, role: str) -> p.Status:
@@ -66,6 +68,7 @@ class StatusPage:
         in_flight: int,
         pending_records: int,
         snapshots: p.SnapshotStatus,
+        relay: RelaySupervisor | None = None,
     ) -> p.Status:
         return p.Status(
             version=__version__,
@@ -87,6 +90,7 @@ class StatusPage:
             snapshots=snapshots,
             role=role,
             journal=self.journal,
+            relay=relay.status() if relay is not None else None,
         )
 
 

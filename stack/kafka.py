@@ -67,7 +67,8 @@ def is_formatted(node: Node) -> bool:
 
 def format_command(node: Node, *, java: Path, jars: Path) -> list[str]:
     cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-    arguments = ["format", "--cluster-id", cluster, "--config", f"{node.directory}/server.properties"]
+    # In one argument: one id in 64 begins with "-", and would be taken for an option.
+    arguments = ["format", f"--cluster-id={cluster}", "--config", f"{node.directory}/server.properties"]
     return [*_java(node, java, jars, FORMAT_HEAP_MB), FORMAT_MAIN, *arguments]
 
 

@@ -9,7 +9,7 @@ import pytest
 import isowire
 
 ROOT = Path(isowire.__file__).parents[2]
-OURS = {"authoriser", "rules", "simulator", "isowire", "demo", "benchmarks", "stack"}
+OURS = {"authoriser", "consumers", "rules", "simulator", "isowire", "demo", "benchmarks", "stack"}
 MAY_IMPORT = {
     "iso8583/isowire": {"isowire"},
     "rules": {"rules"},
@@ -21,7 +21,20 @@ MAY_IMPORT = {
         "authoriser.ledger.records",
         "authoriser.limits",
     },
+    "authoriser/kafka": {"authoriser.kafka", "authoriser.config_checks"},
+    "authoriser/published": {"authoriser.published"},
     "authoriser": {"authoriser", "rules", "isowire"},
+    "consumers": {
+        "consumers",
+        "authoriser.cassandra",
+        "authoriser.cli.money",
+        "authoriser.config_checks",
+        "authoriser.kafka",
+        "authoriser.published",
+        "authoriser.telemetry.logging",
+        "rules.reason",
+        "rules.reasons",
+    },
     "simulator": {"simulator", "isowire"},
     "stack": {"stack"},
 }
@@ -76,6 +89,28 @@ def test_a_line_does_not_know_who_dialled() -> None:
         assert imported(ROOT / "authoriser" / f"{name}.py") & doors == set(), name
 
 
+def test_the_relay_is_asyncio_and_its_supervisor_trio() -> None:
+    """aiokafka is asyncio: no file of the relay brings trio into it, but the one that runs in the server."""
+    loops = {
+        path.name: {
+            name.partition(".")[0]
+            for node in ast.walk(ast.parse(path.read_text()))
+            for name in (
+                [alias.name for alias in node.names]
+                if isinstance(node, ast.Import)
+                else [node.module or ""]
+                if isinstance(node, ast.ImportFrom)
+                else []
+            )
+        }
+        & {"trio", "asyncio", "aiokafka"}
+        for path in (ROOT / "authoriser" / "relay").glob("*.py")
+    }
+    assert "asyncio" in loops["relay.py"]
+    assert {name for name, found in loops.items() if "trio" in found} <= {"supervisor.py"}
+    assert not loops.get("supervisor.py", set()) & {"asyncio", "aiokafka"}
+
+
 def test_iso8583_is_pyiso8583() -> None:
     """`import iso8583` finds pyiso8583's package, not the source root of that name (ADR 3)."""
     assert iso8583.__file__ is not None
@@ -86,7 +121,7 @@ def test_iso8583_is_pyiso8583() -> None:
 
 def test_every_module_says_what_it_owns() -> None:
     """Each file of the packages opens with a docstring."""
-    folders = ("authoriser", "rules", "simulator", "iso8583/isowire", "stack")
+    folders = ("authoriser", "consumers", "rules", "simulator", "iso8583/isowire", "stack")
     bare = [
         str(path.relative_to(ROOT))
         for folder in folders
@@ -99,7 +134,16 @@ def test_every_module_says_what_it_owns() -> None:
 def test_files_and_functions_can_be_held_in_mind() -> None:
     """No file over 500 lines, no function over 80."""
     long: list[str] = []
-    for folder in ("authoriser", "rules", "simulator", "iso8583/isowire", "benchmarks", "demo", "stack"):
+    for folder in (
+        "authoriser",
+        "consumers",
+        "rules",
+        "simulator",
+        "iso8583/isowire",
+        "benchmarks",
+        "demo",
+        "stack",
+    ):
         for path in (ROOT / folder).rglob("*.py"):
             text = path.read_text()
             if text.count("\n") > 500:

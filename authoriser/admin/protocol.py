@@ -293,10 +293,25 @@ class SnapshotStatus(Struct, frozen=True):
     dirty_accounts: int
 
 
+class RelayStatus(Struct, frozen=True):
+    """`lag`: durable records that are not in Kafka yet, None until it is known. `seq` is the last batch that is.
+
+    `state`: starting, connecting, relaying, waiting, fenced, halted. `detail` is what is wrong, "" if nothing is.
+    """
+
+    state: str
+    lag: int | None
+    seq: int
+    detail: str
+    restarts: int
+    pid: int | None
+
+
 class Status(Struct, frozen=True):
     """`role` is leader, follower or recovering. A follower's figures are of the state that it keeps warm from the log.
 
-    `journal` is where the log is, "" where it is in the data directory.
+    `journal` is where the log is, "" where it is in the data directory. `relay` is None where the configuration has no
+    [kafka], and where this process does not lead.
     """
 
     version: str
@@ -318,6 +333,7 @@ class Status(Struct, frozen=True):
     snapshots: SnapshotStatus
     role: str = "leader"
     journal: str = ""
+    relay: RelayStatus | None = None
 
 
 class ExceptionEntry(Struct, frozen=True):

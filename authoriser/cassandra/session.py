@@ -5,7 +5,7 @@ Owns connecting, preparing, executing, explicit consistency, and which errors pa
 
 import contextlib
 import ssl
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from socket import IPPROTO_TCP, TCP_NODELAY
 from types import TracebackType
@@ -24,6 +24,7 @@ from cassandra import (
 )
 from cassandra.auth import PlainTextAuthProvider
 from cassandra.cluster import EXEC_PROFILE_DEFAULT, Cluster, ExecutionProfile, NoHostAvailable
+from cassandra.concurrent import execute_concurrent_with_args
 from cassandra.connection import ConnectionException
 from cassandra.policies import (
     DCAwareRoundRobinPolicy,
@@ -129,6 +130,41 @@ def _tls(config: CassandraConfig) -> ssl.SSLContext | None:
     return context
 
 
+def _connected(config: CassandraConfig, *, with_keyspace: bool) -> tuple[Any, Any]:
+    """The driver's cluster and session. Raises CassandraError."""
+    profile = ExecutionProfile(
+        # The same replica first each time: two that coordinate one slot would contend with each other.
+        load_balancing_policy=TokenAwarePolicy(
+            DCAwareRoundRobinPolicy(config.local_data_centre), shuffle_replicas=False
+        ),
+        # Retries are the journal's: only it knows that the same bytes may go to the same slot again.
+        retry_policy=FallthroughRetryPolicy(),
+        request_timeout=config.request_max_s,
+        row_factory=dict_factory,
+    )
+    cluster = Cluster(
+        list(config.contact_points),
+        port=config.contact_points[0][1],
+        protocol_version=ProtocolVersion.V5,
+        execution_profiles={EXEC_PROFILE_DEFAULT: profile},
+        # A value over one TCP segment took 44 ms with Nagle, 1.3 ms without.
+        sockopts=[(IPPROTO_TCP, TCP_NODELAY, 1)],
+        reconnection_policy=ExponentialReconnectionPolicy(RECONNECT_FIRST_S, RECONNECT_MAX_S),
+        connect_timeout=CONNECT_MAX_S,
+        monitor_reporting_enabled=False,
+        auth_provider=_who(config),
+        ssl_context=_tls(config),
+    )
+    try:
+        return cluster, cluster.connect(config.keyspace if with_keyspace else None)
+    except BaseException as error:
+        cluster.shutdown()
+        ours = said(error)
+        if ours is None:
+            raise
+        raise ours from None
+
+
 class Session:
     """One connected session, made by `open`. Everything is awaited in trio and runs in the driver's own threads."""
 
@@ -147,37 +183,7 @@ class Session:
 
     @classmethod
     def _open(cls, config: CassandraConfig, with_keyspace: bool) -> Self:  # noqa: FBT001 - one caller, above
-        profile = ExecutionProfile(
-            # The same replica first each time: two that coordinate one slot would contend with each other.
-            load_balancing_policy=TokenAwarePolicy(
-                DCAwareRoundRobinPolicy(config.local_data_centre), shuffle_replicas=False
-            ),
-            # Retries are the journal's: only it knows that the same bytes may go to the same slot again.
-            retry_policy=FallthroughRetryPolicy(),
-            request_timeout=config.request_max_s,
-            row_factory=dict_factory,
-        )
-        cluster = Cluster(
-            list(config.contact_points),
-            port=config.contact_points[0][1],
-            protocol_version=ProtocolVersion.V5,
-            execution_profiles={EXEC_PROFILE_DEFAULT: profile},
-            # A value over one TCP segment took 44 ms with Nagle, 1.3 ms without.
-            sockopts=[(IPPROTO_TCP, TCP_NODELAY, 1)],
-            reconnection_policy=ExponentialReconnectionPolicy(RECONNECT_FIRST_S, RECONNECT_MAX_S),
-            connect_timeout=CONNECT_MAX_S,
-            monitor_reporting_enabled=False,
-            auth_provider=_who(config),
-            ssl_context=_tls(config),
-        )
-        try:
-            return cls(config, cluster, cluster.connect(config.keyspace if with_keyspace else None))
-        except BaseException as error:
-            cluster.shutdown()
-            ours = said(error)
-            if ours is None:
-                raise
-            raise ours from None
+        return cls(config, *_connected(config, with_keyspace=with_keyspace))
 
     @property
     def data_centres(self) -> set[str]:
@@ -252,3 +258,48 @@ class Session:
         """Give up the connections; what is under way stays unknown. Blocks no longer than the driver's threads."""
         with trio.CancelScope(shield=True):
             await trio.to_thread.run_sync(self._cluster.shutdown)
+
+
+class BlockingSession:
+    """A session for programs without trio: each call blocks its thread. Raises CassandraError throughout."""
+
+    def __init__(self, config: CassandraConfig, *, with_keyspace: bool = True) -> None:
+        self.config = config
+        self._cluster, self._session = _connected(config, with_keyspace=with_keyspace)
+        local = bool(config.local_data_centre)
+        self._consistency = ConsistencyLevel.LOCAL_QUORUM if local else ConsistencyLevel.QUORUM
+        self._serial = ConsistencyLevel.LOCAL_SERIAL if local else ConsistencyLevel.SERIAL
+
+    def prepare(self, query: str, *, serial_read: bool = False) -> Prepared:
+        """As `Session.prepare`."""
+        with _ours():
+            prepared = self._session.prepare(query)
+        prepared.consistency_level = self._serial if serial_read else self._consistency
+        prepared.serial_consistency_level = self._serial
+        return prepared
+
+    def execute(self, statement: Prepared | str, values: Sequence[object] | None = None) -> list[Row]:
+        """The rows, all in one page."""
+        with _ours():
+            return list(self._session.execute(statement, values) or ())
+
+    def execute_all(self, statement: Prepared, rows: Sequence[Sequence[object]], at_once: int) -> None:
+        """The statement with each row of values, several at once and in no order. Stops at the first failure."""
+        with _ours():
+            execute_concurrent_with_args(
+                self._session, statement, rows, concurrency=at_once, raise_on_first_error=True
+            )
+
+    def close(self) -> None:
+        self._cluster.shutdown()
+
+
+@contextlib.contextmanager
+def _ours() -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:
+        ours = said(error)
+        if ours is None:
+            raise
+        raise ours from None

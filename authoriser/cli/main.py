@@ -14,6 +14,7 @@ from authoriser.cli.exception_commands import app as exceptions
 from authoriser.cli.explain_command import explain
 from authoriser.cli.import_command import import_cards
 from authoriser.cli.observe import events, status, verify
+from authoriser.cli.relay_command import relay
 from authoriser.cli.replay_command import replay
 from authoriser.cli.serve import serve
 
@@ -48,6 +49,7 @@ app.command(
 )(explain)
 app.command("replay", epilog="Example: authoriser replay --policy stricter.toml --from 5000")(replay)
 app.add_typer(schema_command.app, name="schema")
+app.command("relay", epilog="Example: authoriser relay --config authoriser.toml")(relay)
 
 
 def _print_version(wanted: bool) -> None:  # noqa: FBT001 - typer's callback

@@ -16,7 +16,15 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from authoriser.admin.protocol import Account, Card, ExceptionEntry, Hold, LinkStatus, Status
+from authoriser.admin.protocol import (
+    Account,
+    Card,
+    ExceptionEntry,
+    Hold,
+    LinkStatus,
+    RelayStatus,
+    Status,
+)
 from authoriser.cli.money import format_amount
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
@@ -99,6 +107,7 @@ def print_status(status: Status) -> None:
             ),
             ("in memory", f"{status.accounts} accounts, {status.cards} cards, {status.holds} holds"),
             ("under way", f"{status.in_flight} requests, {status.pending_records} records"),
+            *([("relay", _relay(status.relay))] if status.relay is not None else []),
         ]
     )
     print_table(
@@ -129,6 +138,11 @@ def print_status(status: Status) -> None:
 
 def _where(link: LinkStatus) -> str:
     return link.listen if link.role == "listen" else f"to {link.listen}"
+
+
+def _relay(relay: RelayStatus) -> str:
+    lag = "" if relay.lag is None else f", {relay.lag} records behind"
+    return f"{relay.state}{lag}{': ' if relay.detail else ''}{relay.detail}"
 
 
 def print_exceptions(total: int, entries: Sequence[ExceptionEntry]) -> None:

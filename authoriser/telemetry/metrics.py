@@ -63,6 +63,8 @@ GAUGES: Final[dict[str, str]] = {
     "durable_seq": "Sequence number of the last durable batch.",
     "epoch": "Epoch of the shard: in which this process decides, or that it follows.",
     "leading": "1 while this process decides for the shard, 0 while it follows.",
+    "relay_lag_records": "Durable records that are not in Kafka yet, where the configuration has [kafka].",
+    "relay_relaying": "1 while the relay is connected to Kafka and relays, else 0.",
 }
 """Exported as authoriser_NAME."""
 

@@ -104,6 +104,7 @@ metrics_listen = "127.0.0.1:9464"
         links=(north, south),
         admin=AdminConfig(Path("/run/authoriser.sock")),
         telemetry=TelemetryConfig("json", "debug", Address("127.0.0.1", 9464)),
+        file=path,
     )
     assert expected == load_config(path)
 
@@ -144,7 +145,7 @@ metrics_listen = "0.0.0.0:9464"
             'them on loopback, such as "127.0.0.1:9464", and let an agent on this machine collect them'
         ),
         (
-            "data_dri: no such key; allowed: data_dir, issuer, keys, admin, telemetry, links, cassandra; "
+            "data_dri: no such key; allowed: data_dir, issuer, keys, admin, telemetry, links, cassandra, kafka; "
             "did you mean data_dir?"
         ),
     ]

@@ -30,7 +30,7 @@ async def test_kills_of_the_leader_lose_nothing(shard: Shard) -> None:
             heard = len(network.heard)
             leader.kill()
             await other.until("leader")
-            while len(network.heard) <= heard + 2 * LINES:  # noqa: ASYNC110 - tills set no event
+            while len(network.heard) <= heard + 2 * LINES:
                 await trio.sleep(0.01)
             leader.start()
             await leader.until("follower")
@@ -164,7 +164,7 @@ async def served_again(network: Network) -> None:
     """Return when every line has had new answers."""
     heard = len(network.heard)
     with trio.fail_after(120):
-        while len(network.heard) <= heard + 4 * LINES:  # noqa: ASYNC110 - tills set no event
+        while len(network.heard) <= heard + 4 * LINES:
             await trio.sleep(0.01)
 
 

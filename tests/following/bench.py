@@ -118,5 +118,5 @@ def replayed(log: MemoryLog) -> Replayer:
 async def until(true: Callable[[], bool], patience_s: float = 60.0) -> None:
     """Return when `true()`; the clock jumps from one look of a process to the next."""
     with trio.fail_after(patience_s):
-        while not true():  # noqa: ASYNC110 - what is looked at sets no event
+        while not true():
             await trio.sleep(0.01)

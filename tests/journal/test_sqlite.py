@@ -52,7 +52,7 @@ async def test_a_full_disk_holds_the_same_batch_and_goes_on(
     big = b"y" * 100_000
     async with trio.open_nursery() as nursery:
         nursery.start_soon(journal.append, 2, big)
-        while not told:  # noqa: ASYNC110 - the callback is synchronous, and the clock jumps
+        while not told:
             await trio.sleep(0.1)
         assert (await journal.read(2, 1), told) == ([], [True])
         journal._connection.execute("PRAGMA max_page_count = 1000000")
@@ -169,7 +169,7 @@ async def test_another_programs_lock_is_waited_out(
     other.execute("BEGIN IMMEDIATE")
     async with trio.open_nursery() as nursery:
         nursery.start_soon(journal.append, 1, b"one")
-        while not told:  # noqa: ASYNC110 - the callback is synchronous, and the clock jumps
+        while not told:
             await trio.sleep(0.1)
         other.execute("ROLLBACK")
         other.close()

@@ -128,7 +128,7 @@ async def until_midway(server: Any) -> None:
         return int(client.call("account.show", account=f"acc-{PAYING}").account.balance_minor)
 
     with AdminClient(server.data / "admin.sock") as client, trio.fail_after(60):
-        while await trio.to_thread.run_sync(balance_minor) == CREDIT_MINOR:  # noqa: ASYNC110 - a process is asked
+        while await trio.to_thread.run_sync(balance_minor) == CREDIT_MINOR:
             await trio.sleep(0.001)
 
 

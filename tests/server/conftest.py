@@ -255,7 +255,7 @@ class Running:
 
     async def until(self, true: Callable[[], bool]) -> None:
         with trio.fail_after(PATIENCE_S):
-            while not true():  # noqa: ASYNC110 - counters set no event
+            while not true():
                 await trio.sleep(0.001)
 
     async def stop(self) -> None:

@@ -1,0 +1,103 @@
+"""`authoriser-feed`: options and words, and nothing else."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Annotated
+
+import typer
+from aiokafka.errors import KafkaError
+
+from authoriser.cassandra.session import CassandraConfig, CassandraError
+from authoriser.config_checks import WrongValueError, parse_address
+from authoriser.kafka.client import KafkaSettingsError
+from consumers.feed.program import FeedWriter
+from consumers.feed.tables import Feed, create_tables
+from consumers.reading import Beginning, Reader, Reading
+from consumers.running import BAD_INPUT, BootstrapOption, ConfigOption, GroupOption, TopicOption, fail, run
+from consumers.settings import SettingsError, kafka_settings
+
+PROGRAM = "authoriser-feed"
+GROUP_DEFAULT = "authoriser-feed"
+KEYSPACE_DEFAULT = "authoriser_feed"
+BEGINNING = "beginning"
+
+
+def replay_from(text: str | None) -> Beginning | None:
+    """What --replay-from says. Raises ValueError, which says what would be right."""
+    if text is None:
+        return None
+    if text == BEGINNING:
+        return Beginning()
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        raise ValueError(
+            f'--replay-from "{text[:40]}" should be {BEGINNING} or a time, such as 2026-11-01T00:00:00Z'
+        ) from None
+    at = at.replace(tzinfo=UTC) if at.tzinfo is None else at
+    return Beginning(int(at.timestamp() * 1000))
+
+
+def feed(  # noqa: PLR0913 - each is an option of the command line
+    config: ConfigOption = None,
+    bootstrap: BootstrapOption = [],  # noqa: B006 - typer copies it
+    topic: TopicOption = None,
+    group: GroupOption = GROUP_DEFAULT,
+    contact: Annotated[
+        list[str],
+        typer.Option("--contact", metavar="HOST:PORT", help="A node of Cassandra; may be given again."),
+    ] = ["127.0.0.1:9042"],  # noqa: B006 - likewise
+    keyspace: Annotated[str, typer.Option("--keyspace", metavar="NAME", help="Where the tables are.")] = (
+        KEYSPACE_DEFAULT
+    ),
+    data_centre: Annotated[
+        str, typer.Option("--data-centre", metavar="NAME", help="Cassandra's nearest.")
+    ] = "",
+    replay: Annotated[
+        str | None,
+        typer.Option(
+            "--replay-from",
+            metavar="beginning|TIME",
+            help="Write everything again from there, whatever was written, and go on.",
+        ),
+    ] = None,
+    replicas: Annotated[
+        int, typer.Option("--replicas", min=1, help="Of the keyspace, with --create-tables.")
+    ] = 3,
+    *,
+    create: Annotated[
+        bool, typer.Option("--create-tables", help="Make the keyspace and the tables where they are missing.")
+    ] = False,
+) -> None:
+    """Write each account's transactions to Cassandra, the latest first, until SIGTERM or Ctrl-C."""
+    try:
+        reading = Reading(kafka_settings(config, bootstrap, topic), group, replay_from(replay))
+        nodes = tuple((address.host, address.port) for address in map(parse_address, contact))
+    except (SettingsError, WrongValueError, ValueError) as error:
+        fail(PROGRAM, error, BAD_INPUT)
+    cassandra = CassandraConfig(nodes, keyspace, data_centre)
+    try:
+        if create:
+            create_tables(cassandra, replicas)
+        tables = Feed.open(cassandra)
+    except ValueError as error:
+        fail(PROGRAM, error, BAD_INPUT)
+    except CassandraError as error:
+        fail(PROGRAM, f"{error}; --create-tables makes what is missing")
+
+    async def work(register: Callable[[Reader], None]) -> None:
+        reader = Reader(reading, FeedWriter(tables), PROGRAM)
+        register(reader)
+        await reader.run()
+
+    try:
+        run(work)
+    except (KafkaSettingsError, KafkaError, CassandraError) as error:
+        fail(PROGRAM, error)
+    finally:
+        tables.close()
+
+
+def main() -> None:
+    """The entry point."""
+    typer.run(feed)
