@@ -19,6 +19,7 @@ from authoriser.ledger.common import (
     parts_named,
     postings,
     refused,
+    returned_parts,
     settlement_book,
 )
 from authoriser.ledger.matching import (
@@ -138,11 +139,14 @@ def _effect(
 
 
 class Own(Struct, frozen=True):
-    """Our payment that a stand-in speaks of. `part_minor` is what the message meant added to it, None for all of it."""
+    """Our payment that a stand-in speaks of. `part_minor` is what the message meant added to it, None for all of it;
+    `part_no` is that message's record.
+    """
 
     payment: Payment | None = None
     matched_by: str = ""
     part_minor: int | None = None
+    part_no: int = 0
 
 
 def _declined_elsewhere(
@@ -174,6 +178,7 @@ def _declined_elsewhere(
         ended=ended,
         returned_minor=-change_minor,
         returned_times=1 if ended == "superseded" else 0,
+        returned=returned_parts(payment, -change_minor, own.part_no),
     )
     return Effect(moved=moved, matched_by=own.matched_by)
 
@@ -194,7 +199,7 @@ def _own_payment(command: c.Advice, now_ms: int, policy: c.Policy, account: Acco
     if command.increment and by != "key":
         return Own(payment, by, 0)  # an increment that never came to us
     grew = key != payment.key and kept.particulars.mti == "0100"
-    return Own(payment, by, kept.approved_minor if grew else None)
+    return Own(payment, by, kept.approved_minor, kept.number) if grew else Own(payment, by)
 
 
 def _approved_elsewhere(
@@ -219,16 +224,17 @@ def _approved_elsewhere(
         total_minor = amount_minor
         if own.part_minor is not None:
             total_minor += payment.authorised_minor - own.part_minor
-        moved = _superseded(payment, command, total_minor, expires_ms, remembered_ms)
+        moved = _superseded(payment, own.part_no, command, total_minor, expires_ms, remembered_ms)
         return Effect(moved=moved, approved_minor=amount_minor, matched_by=own.matched_by)
     placed = r.HoldPlaced(number, amount_minor, expires_ms, 0, "", 0, remembered_ms)
-    classes = rules.classes(command.transaction, said.mcc, command.entry)
-    counted = Counted(local_day(now_ms, account.time_zone), classes)
+    # No PIN is told of: a tap counts, and nothing begins the taps again.
+    sort = rules.sort(command.transaction, said.mcc, command.entry)
+    counted = Counted(local_day(now_ms, account.time_zone), sort.classes, sort.effect)
     return Effect(hold=placed, approved_minor=amount_minor, counted=counted)
 
 
 def _superseded(
-    payment: Payment, command: c.Advice, total_minor: int, expires_ms: int, remembered_ms: int
+    payment: Payment, part_no: int, command: c.Advice, total_minor: int, expires_ms: int, remembered_ms: int
 ) -> r.Moved:
     """One hold, with what the advice makes of it, and its DE38. What is captured already is not held once more."""
     held_minor = 0 if payment.ended else max(0, total_minor - payment.captured_minor)
@@ -244,6 +250,7 @@ def _superseded(
         approval_code=code if code and code not in payment.approval_codes else "",
         returned_minor=-change_minor,
         forget_ms=max(payment.forget_ms, remembered_ms),
+        returned=returned_parts(payment, -change_minor, part_no),
     )
 
 

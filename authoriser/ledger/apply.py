@@ -178,7 +178,7 @@ def _decided(state: ShardState, account: Account, record: r.Decided) -> None:
         hold_id = record.moved[0].hold_id
         payments.keep_first_answer(account, hold_id, record.forget_ms)
     if record.counted is not None:
-        payments.count(account, record, record.counted, hold_id, approved_minor)
+        payments.count(account, record, record.counted, state.record_no, approved_minor)
     if record.particulars.mti in ADVICES:
         payments.speak(account, hold_id, state.record_no)
     kept = _kept(record, record.approval_code, hold_id)
@@ -189,7 +189,6 @@ def _decided(state: ShardState, account: Account, record: r.Decided) -> None:
     kept.sibling = record.sibling
     if record.hold is None and record.moved:
         kept.fee_minor = record.moved[0].fee_minor
-        kept.counted = record.counted
     account.kept[record.key] = kept
     account.next_forget_ms = min(account.next_forget_ms, record.forget_ms)
 

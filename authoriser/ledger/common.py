@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 from authoriser.ledger import commands as c
 from authoriser.ledger import records as r
 from authoriser.ledger.outcome import Outcome
-from authoriser.ledger.state import Account, Card, KeptAnswer, ShardState
+from authoriser.ledger.state import Account, Card, KeptAnswer, Payment, ShardState
 from rules import Reason
 
 HOUR_MS = 3_600_000
@@ -85,6 +85,28 @@ def postings(
     if fee_minor:
         entries = (*entries, r.Entry("fee", fee_minor, f"fees:{currency}", other))
     return entries
+
+
+# ---- limits
+
+
+def returned_parts(payment: Payment, amount_minor: int, number: int = 0) -> tuple[r.Returned, ...]:
+    """Which messages that made a payment grow an amount is given back of, the newest first; the rest is its first's.
+
+    `number` is the record of the one message that is undone or changed, 0 where the payment's total is. Below zero the
+    amount is more of it.
+    """
+    if not payment.parts:
+        return ()
+    found = []
+    for part in reversed(payment.parts):
+        if number not in {0, part.number}:
+            continue
+        given_minor = min(amount_minor, part.amount_minor)
+        if given_minor > 0 or (number and given_minor):
+            found.append(r.Returned(part.number, given_minor))
+            amount_minor -= given_minor
+    return tuple(found)
 
 
 # ---- cards

@@ -19,12 +19,13 @@ from authoriser.ledger.common import (
     parts_named,
     postings,
     refused,
+    returned_parts,
     settlement_book,
 )
 from authoriser.ledger.matching import GONE, Match, find_original, remembered, tombstone_for
 from authoriser.ledger.outcome import Outcome
 from authoriser.ledger.state import Account, Card, KeptAnswer, Payment, ShardState
-from rules import Counted, Reason
+from rules import Reason
 
 
 class Given(Struct, frozen=True):
@@ -117,7 +118,7 @@ def undone(
     if kept is not None and key != payment.key and kept.particulars.mti == "0100":
         released = min(kept.approved_minor, payment.held_minor)
         left_minor = max(payment.captured_minor, payment.authorised_minor - kept.approved_minor)
-        return _given_back(payment, released, 0, now_ms, left_minor=left_minor, counted=kept.counted)
+        return _given_back(payment, released, 0, now_ms, left_minor=left_minor, part_no=kept.number)
     return _given_back(payment, payment.held_minor, unpostable_minor, now_ms, whole=True)
 
 
@@ -150,11 +151,11 @@ def _given_back(
     whole: bool = False,
     left_minor: int | None = None,
     fee_minor: int = 0,
-    counted: Counted | None = None,
+    part_no: int = 0,
 ) -> tuple[r.Moved, tuple[r.Entry, ...]]:
     """`whole`: nothing more is expected of the payment, whatever of it is captured. `left_minor` is what stays
     approved, None for what is still held and captured. `fee_minor` of what is unposted was a fee; of all of it, all
-    fees are. `counted` is how the message counted that is reversed, None for as the payment's first.
+    fees are. `part_no` is the record of the message that is reversed where that is not the payment's first, else 0.
     """
     held_minor = payment.held_minor - released_minor
     captured_minor = payment.captured_minor - unposted_minor
@@ -187,7 +188,7 @@ def _given_back(
         returned_minor=-authorised_minor,
         returned_times=1 if over else 0,
         fee_minor=-fee_minor if unposted_minor else 0,
-        counted=counted,
+        returned=returned_parts(payment, -authorised_minor, 0 if over else part_no),
     )
     return moved, entries
 

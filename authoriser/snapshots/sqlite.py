@@ -15,7 +15,7 @@ from authoriser.snapshots.contract import Blob, Loaded
 
 SNAPSHOTS_FILE = "snapshots.db"
 
-FORMAT = 2
+FORMAT = 3
 """Of the blobs, as `PRAGMA user_version`: the shape of `ledger.state` when they were written. It grows with every
 change of it. 1 and 0 had holds where there are payments now."""
 

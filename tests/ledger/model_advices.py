@@ -92,7 +92,7 @@ class Advices(Messages):
             found = self.originals(place, card, asked, id_first=True)
             message = found[0] if len(found) == 1 else None
             if message is not None and asked.increment:
-                message = {**message, "added": 0, "grew": True, "shop": 0}  # it never came to us
+                message = {**message, "added": 0, "grew": True, "shop": 0, "part": 0}  # it never came to us
         p = self.remembered(message["payment"], now) if message is not None else None
         if p is None and said.mcc == "5542" and asked.approving:
             return self.fuelled(card, said, now), None
@@ -164,9 +164,9 @@ class Advices(Messages):
         if grew is not None:
             grew["added"] += total - before
         if total < before:
-            self.give_back(p, before - total)
+            self.give_back(p, before - total, part=grew["part"] if grew else None)
         elif total > before:
-            self.count_more(p, total - before)
+            self.count_more(p, total - before, part=grew["part"] if grew else 0)
 
     def decline(self, p: Payment, grew: Kept | None) -> None:
         """Nobody will capture what a stand-in declined: our hold goes, of an increment its own part."""
@@ -174,7 +174,7 @@ class Advices(Messages):
         p["held"] -= less
         over = not p["held"]
         nothing_left = over and not p["captured"]
-        self.give_back(p, less, times=1 if nothing_left else 0, part=grew["part"] if grew else 0)
+        self.give_back(p, less, times=1 if nothing_left else 0, part=grew["part"] if grew else None)
         if grew:
             grew["added"] -= less
             p["authorised"] -= less

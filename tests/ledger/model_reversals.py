@@ -69,7 +69,7 @@ class Reversals(Advices):
             p["ended"] = "captured"
         return "reversal_after_capture" if left and not was_open and not back else ""
 
-    def approved_for(self, p: Payment, left: int, *, part: int = 0, over: bool = False) -> None:
+    def approved_for(self, p: Payment, left: int, *, part: int | None = None, over: bool = False) -> None:
         """Only `left` stays approved, never more than was: the difference is given back to the limits."""
         less = max(0, p["authorised"] - left)
         if less:
@@ -114,9 +114,8 @@ class Reversals(Advices):
         less = min(p["held"], kept["added"])
         p["held"] -= less
         over = bool(less) and not p["held"] and not p["captured"]
-        self.approved_for(
-            p, max(p["captured"], p["authorised"] - kept["added"]), part=kept["part"], over=over
-        )
+        left = max(p["captured"], p["authorised"] - kept["added"])
+        self.approved_for(p, left, part=None if over else kept["part"], over=over)
         kept["added"] = 0
         if less:
             self.end_if_empty(p)
@@ -196,7 +195,7 @@ class Reversals(Advices):
         less = p["authorised"] if over else min(p["authorised"], added)
         p["authorised"] -= less
         p["shop"] -= shop
-        part = kept["part"] if kept is not None else 0
+        part = None if over or kept is None else kept["part"]
         self.give_back(p, less, times=1 if over else 0, part=part)
         if over:
             p["ended"] = "voided"
