@@ -217,6 +217,7 @@ def _reversed(state: ShardState, account: Account, record: r.Reversed) -> None:
             max(-moved.held_minor - moved.captured_minor, -moved.authorised_minor) for moved in record.moved
         )
         original.approved_minor = max(0, original.approved_minor - given_back_minor)
+        original.fee_minor += sum(moved.fee_minor for moved in record.moved) if original.fee_minor else 0
     account.kept[record.key] = _kept(record, "", 0)
     account.next_forget_ms = min(account.next_forget_ms, record.forget_ms)
 

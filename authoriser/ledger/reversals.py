@@ -93,6 +93,20 @@ def _undo(
     return _answer(command, now_ms, policy, account, card, given=given, noted=noted)
 
 
+class _Posted(Struct, frozen=True):
+    """What a message has posted and nobody has given back, the fee with it (of a refund beside it)."""
+
+    minor: int
+    fee_minor: int
+    refund: bool
+
+    def fee_in(self, unposted_minor: int) -> int:
+        """How much fee is in what is unposted: the shop's own amount comes back first."""
+        if unposted_minor == self.minor:
+            return self.fee_minor
+        return 0 if self.refund else max(0, unposted_minor - self.minor + self.fee_minor)
+
+
 def undone(
     payment: Payment,
     key: str,
@@ -108,18 +122,22 @@ def undone(
     # What a completion posted is captured: only its own reversal unposts it. A single message posted all by itself.
     single = payment.particulars.mti in POSTING
     unpostable_minor = payment.online_minor if single or of_completion else 0
+    posted = _Posted(payment.captured_minor, payment.fee_minor, payment.kind == "refund")
+    if kept is not None and of_completion:
+        posted = _Posted(kept.approved_minor, kept.fee_minor, payment.kind == "refund")
     if new_total_minor:
-        return _reduced(payment, _in_our_currency(payment, new_total_minor), unpostable_minor, now_ms)
+        return _reduced(payment, _in_our_currency(payment, new_total_minor), unpostable_minor, posted, now_ms)
     if kept is not None and of_completion:
         unposted = min(kept.approved_minor, unpostable_minor)
         left_minor = None if unposted else payment.authorised_minor
-        fee_minor = kept.fee_minor if unposted == kept.approved_minor else 0
+        fee_minor = posted.fee_in(unposted)
         return _given_back(payment, 0, unposted, now_ms, left_minor=left_minor, fee_minor=fee_minor)
     if kept is not None and key != payment.key and kept.particulars.mti == "0100":
         released = min(kept.approved_minor, payment.held_minor)
         left_minor = max(payment.captured_minor, payment.authorised_minor - kept.approved_minor)
         return _given_back(payment, released, 0, now_ms, left_minor=left_minor, part_no=kept.number)
-    return _given_back(payment, payment.held_minor, unpostable_minor, now_ms, whole=True)
+    fee_minor = posted.fee_in(unpostable_minor)
+    return _given_back(payment, payment.held_minor, unpostable_minor, now_ms, whole=True, fee_minor=fee_minor)
 
 
 def _in_our_currency(payment: Payment, new_total_minor: int) -> int:
@@ -132,14 +150,15 @@ def _in_our_currency(payment: Payment, new_total_minor: int) -> int:
 
 
 def _reduced(
-    payment: Payment, total_minor: int, unpostable_minor: int, now_ms: int
+    payment: Payment, total_minor: int, unpostable_minor: int, posted: _Posted, now_ms: int
 ) -> tuple[r.Moved, tuple[r.Entry, ...]]:
     """To a new total, which never enlarges: of what messages posted, then of what is held beyond what is captured."""
     total_minor = min(total_minor, max(payment.authorised_minor, payment.captured_minor))
     unposted = min(unpostable_minor, max(0, payment.captured_minor - total_minor))
     held_minor = min(payment.held_minor, max(0, total_minor - (payment.captured_minor - unposted)))
     left_minor = max(total_minor, payment.captured_minor - unposted)
-    return _given_back(payment, payment.held_minor - held_minor, unposted, now_ms, left_minor=left_minor)
+    released_minor, fee_minor = payment.held_minor - held_minor, posted.fee_in(unposted)
+    return _given_back(payment, released_minor, unposted, now_ms, left_minor=left_minor, fee_minor=fee_minor)
 
 
 def _given_back(

@@ -87,7 +87,9 @@ class Reversals(Advices):
         if not amount:
             return 0
         said, refund = p["said"], p["kind"] == "refund"
-        fee = kept["fee"] if amount == kept["posted"] else 0
+        fee = kept["fee"]
+        if amount < kept["posted"]:  # the shop's own amount comes back first
+            fee = 0 if refund else max(0, amount - (kept["posted"] - fee))
         back = -amount if refund else amount - fee
         self.post(p["account"], back, settlement(said.network, now, said.currency))
         self.post(p["account"], fee, f"fees:{said.currency}")

@@ -345,3 +345,16 @@ def test_a_refunds_fee_takes_no_more_than_comes_back(bench: Bench) -> None:
     asked = request(100, mti="0200", transaction=Transaction.REFUND)
     assert bench.answer(replace(asked, fee_minor=50_000)) == ("approved", "00")
     assert bench.money == (10_000, 0, 10_000)
+
+
+# ---- refunds, fees and what is long over
+
+
+def test_a_new_total_below_the_fee_takes_the_rest_from_the_fees(bench: Bench) -> None:
+    """10.00 and a fee of 5.00 become 2.00: the settlement gives back what it got, the fees the other 3.00."""
+    asked = request(1_000, mti="0200", fee_minor=500)
+    bench.do(asked)
+    bench.do(reversal(asked, new_total_minor=200))
+    assert (bench.account.balance_minor, books(bench)) == (9_800, {"funding": -10_000, "fees": 200})
+    bench.do(reversal(asked, stan="900002"))
+    assert (bench.account.balance_minor, books(bench)) == (10_000, {"funding": -10_000})
