@@ -28,6 +28,7 @@ from authoriser.ledger.matching import (
     find_fuelled,
     find_original,
     find_payment,
+    kept_answer,
     payments_of,
     remembered,
 )
@@ -185,11 +186,13 @@ def _declined_elsewhere(
 
 def _own_payment(command: c.Advice, now_ms: int, policy: c.Policy, account: Account, card: Card) -> Own:
     """Our payment that the stand-in speaks of: by the request's own key, then as a reversal finds its original."""
-    key, kept, by = command.sibling_key, account.kept.get(command.sibling_key), "key"
+    key, kept, by = command.sibling_key, kept_answer(account, command.sibling_key, now_ms), "key"
     # Our own answer to the very request decides even where it began nothing: what we declined is a payment of its own.
     if kept is None:
         order = tuple(sorted(policy.matching, key=lambda way: way != "network_id"))
-        match = find_original(account, family(account, card), command.particulars, command.original, order)
+        match = find_original(
+            account, family(account, card), command.particulars, command.original, order, now_ms
+        )
         key, kept, by = match.key, match.kept, match.by
     if kept is None or not kept.hold_id:
         return Own()
@@ -274,7 +277,7 @@ def _completion(
     refund = command.transaction is Transaction.REFUND
     fee_minor = fee_of(said, command.fee_minor)
     total_minor = said.amount_minor if refund else said.amount_minor + fee_minor
-    sibling = account.kept.get(command.sibling_key)
+    sibling = kept_answer(account, command.sibling_key, now_ms)
     if sibling is not None and sibling.hold_id:
         payment = remembered(account, sibling.hold_id, now_ms)
         if payment is not None and payment.ended not in GONE:  # our own 0200 has posted it

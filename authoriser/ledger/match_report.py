@@ -21,6 +21,7 @@ from authoriser.ledger.matching import (
     find_grown,
     find_original,
     find_payment,
+    kept_answer,
     payments_of,
     remembered,
 )
@@ -246,13 +247,13 @@ def _message_way(
 ) -> tuple[Way, str]:
     """The way, and the key of what it found, "" where it found none or several."""
     said, named = record.particulars, _named(record)
-    match = find_original(account, cards, said, named, (way,))
+    match = find_original(account, cards, said, named, (way,), record.at_ms)
     return Way(way, _sought(way, said, named, 0), match.candidates), match.key
 
 
 def _sibling_way(account: Account, record: r.Decided, mti: str) -> Way:
     """The request that this advice stands for, had it come to us: same key, other MTI."""
-    kept = account.kept.get(sibling_key(record.key, mti))
+    kept = kept_answer(account, sibling_key(record.key, mti), record.at_ms)
     known = remembered(account, kept.hold_id, record.at_ms) if kept is not None else None
     # Of a completion, only one that still stands: what was undone is looked for in the other ways too.
     stands = known is not None and (mti == "0100" or known.ended not in GONE)
@@ -299,5 +300,6 @@ def _originals(account: Account, cards: frozenset[str], record: Message) -> int:
         kept.card_id in cards
         and kept.particulars.network == network
         and kept.particulars.mti in ORIGINAL_MTIS
+        and kept.forget_ms > record.at_ms
         for kept in account.kept.values()
     )

@@ -56,9 +56,10 @@ def find_original(
     said: Particulars,
     named: OriginalReference,
     order: tuple[str, ...],
+    now_ms: int,
 ) -> Match:
     """The original that a reversal or advice means, among the answers that `account` keeps for these cards."""
-    originals = list(_originals(account, cards, said.network))
+    originals = list(_originals(account, cards, said.network, now_ms))
     for way in order:
         found = _MESSAGE_WAYS[way](account, originals, said, named)
         if found:
@@ -93,11 +94,20 @@ def _open(account: Account, key: str, kept: KeptAnswer) -> tuple[bool, bool, boo
     return something, payment.ended not in GONE, payment.key == key
 
 
-def _originals(account: Account, cards: frozenset[str], network: str) -> Iterator[tuple[str, KeptAnswer]]:
+def _originals(
+    account: Account, cards: frozenset[str], network: str, now_ms: int
+) -> Iterator[tuple[str, KeptAnswer]]:
     for key, kept in account.kept.items():
         said = kept.particulars
-        if kept.card_id in cards and said.network == network and said.mti in ORIGINAL_MTIS:
+        ours = kept.card_id in cards and kept.forget_ms > now_ms
+        if ours and said.network == network and said.mti in ORIGINAL_MTIS:
             yield key, kept
+
+
+def kept_answer(account: Account, key: str, now_ms: int) -> KeptAnswer | None:
+    """The answer under a key, unless its time is over: whether a record has come by to drop it must not matter."""
+    kept = account.kept.get(key)
+    return kept if kept is not None and kept.forget_ms > now_ms else None
 
 
 def _by_reference(
@@ -127,14 +137,15 @@ def _by_network_id(
     """All messages of a payment bear its id: the payment's first message stands for them."""
     if not said.network_id:
         return []
+    answers = dict(originals)
     found = [pair for pair in originals if pair[1].particulars.network_id == said.network_id]
     payments = {kept.hold_id for _key, kept in found if kept.hold_id}
     if not payments:
         return found
     firsts = [
-        (payment.key, account.kept[payment.key])
+        (payment.key, answers[payment.key])
         for number in sorted(payments)
-        if (payment := account.payments.get(number)) is not None and payment.key in account.kept
+        if (payment := account.payments.get(number)) is not None and payment.key in answers
     ]
     return firsts or found
 

@@ -52,7 +52,7 @@ def reverse(state: ShardState, command: c.ReversalRequest, now_ms: int, policy: 
         noted = _noted(command, now_ms, "reversal_for_unknown_card", "no card of ours has this number")
         return _answer(command, now_ms, policy, None, None, noted=noted)
     cards = family(account, card)
-    match = find_original(account, cards, command.particulars, command.original, policy.matching)
+    match = find_original(account, cards, command.particulars, command.original, policy.matching, now_ms)
     if match.kept is not None:
         return _undo(command, now_ms, policy, account, card, match, match.kept)
     if match.candidates:

@@ -87,9 +87,9 @@ class Advices(Messages):
         the network's id first; a pump's advice by DE38 or RRN as well.
         """
         said, place = asked.particulars, self.cards[card]["account"]
-        message = self.kept[place].get(asked.sibling_key)
+        message = self.alive(place, asked.sibling_key, now)
         if message is None:
-            found = self.originals(place, card, asked, id_first=True)
+            found = self.originals(place, card, asked, now, id_first=True)
             message = found[0] if len(found) == 1 else None
             if message is not None and asked.increment:
                 message = {**message, "added": 0, "grew": True, "shop": 0, "part": 0}  # it never came to us
@@ -110,10 +110,10 @@ class Advices(Messages):
         ]
         return next((found[0] for found in ways if len(found) == 1), None)
 
-    def originals(self, place: str, card: str, asked: Any, *, id_first: bool = False) -> list[Kept]:
+    def originals(self, place: str, card: str, asked: Any, now: int, *, id_first: bool = False) -> list[Kept]:
         """The message that is meant: by DE90, else by its numbers, else by the network's id. Several: ambiguous."""
         said, named = asked.particulars, asked.original
-        answers = self.answers_of(place, card, said.network)
+        answers = self.answers_of(place, card, said.network, now)
         own = (said.rrn, said.stan, said.acquirer)
         exact = [kept for kept in answers if self.names(named, kept["said"])]
         numbers = [
@@ -123,10 +123,10 @@ class Advices(Messages):
         ]
         by_id = [kept for kept in answers if said.network_id and kept["said"].network_id == said.network_id]
         ways = [exact, numbers]
-        ways.insert(0 if id_first else 2, self.firsts(place, by_id))
-        return next((self.one_a_payment(place, found) for found in ways if found), [])
+        ways.insert(0 if id_first else 2, self.firsts(place, by_id, now))
+        return next((self.one_a_payment(place, found, now) for found in ways if found), [])
 
-    def one_a_payment(self, place: str, found: list[Kept]) -> list[Kept]:
+    def one_a_payment(self, place: str, found: list[Kept], now: int) -> list[Kept]:
         """Several messages of one payment are that payment. A request and the stand-in's advice of it are one
         transaction, and whichever of them has something open is meant.
         """
@@ -136,7 +136,9 @@ class Advices(Messages):
             return found
         together = found
         if len(roots) == 1:
-            together = [kept for kept in self.kept[place].values() if kept["root"] in roots]
+            together = [
+                kept for kept in self.kept[place].values() if kept["root"] in roots and kept["forget"] > now
+            ]
             together = found + [kept for kept in together if kept not in found]
         return sorted(together, key=self.meantness)[-1:]
 
@@ -146,11 +148,11 @@ class Advices(Messages):
             return False, False, False
         return bool(p["held"] or p["online"]), p["ended"] not in GONE, p["key"] == kept["key"]
 
-    def firsts(self, place: str, found: list[Kept]) -> list[Kept]:
+    def firsts(self, place: str, found: list[Kept], now: int) -> list[Kept]:
         """All messages of a payment bear its id: its first stands for them. What was declined is no payment."""
         numbers = sorted({kept["payment"] for kept in found if kept["payment"] in self.payments})
         keys = [self.payments[number]["key"] for number in numbers]
-        return [self.kept[place][key] for key in keys if key in self.kept[place]] or found
+        return [first for key in keys if (first := self.alive(place, key, now)) is not None] or found
 
     def supersede(self, p: Payment, asked: Any, total: int, grew: Kept | None) -> None:
         """One hold with the stand-in's amount, whatever the funds; of an increment only its own part changes."""
@@ -188,7 +190,7 @@ class Advices(Messages):
     def complete(self, card: str, asked: Any, number: int, now: int) -> tuple[str, Kept]:
         """The exception's kind, if there is one, and what is kept."""
         said, place = asked.particulars, self.cards[card]["account"]
-        sibling = self.kept[place].get(asked.sibling_key)
+        sibling = self.alive(place, asked.sibling_key, now)
         if sibling is not None and sibling["reply"].reason == "approved":
             p = self.remembered(sibling["payment"], now)
             if p is not None and p["ended"] not in GONE:

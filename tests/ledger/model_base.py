@@ -278,12 +278,18 @@ class Base:
         p = self.payments.get(number)
         return p if p is not None and (p["held"] or p["forget"] > now) else None
 
-    def answers_of(self, place: str, card: str, network: str) -> list[Kept]:
-        """Kept answers of such cards to what may be an original."""
+    def alive(self, place: str, key: str, now: int) -> Kept | None:
+        """An answer, unless it is outlived: whether a record has come by since must not matter."""
+        kept = self.kept[place].get(key)
+        return kept if kept is not None and kept["forget"] > now else None
+
+    def answers_of(self, place: str, card: str, network: str, now: int) -> list[Kept]:
+        """Kept answers of such cards to what may be an original, and that are not outlived."""
         return [
             kept
             for kept in self.kept[place].values()
             if kept["card"]
+            and kept["forget"] > now
             and self.family(kept["card"]) == self.family(card)
             and kept["said"].network == network
             and kept["said"].mti in {"0100", "0200", "0120", "0220"}

@@ -19,7 +19,7 @@ class Reversals(Advices):
         if self.full(place, 2 * (self.kept_max if card else self.unknown_max), now):
             return Expected(reply=say("not_admitted"), refused=True)
         start = self.record_no
-        found = self.originals(place, card, asked) if card else []
+        found = self.originals(place, card, asked, now) if card else []
         reply = say("reversal_done" if len(found) == 1 else "no_original")
         self.record(now, place)
         fault, about = "", {}

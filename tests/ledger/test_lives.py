@@ -358,3 +358,30 @@ def test_a_new_total_below_the_fee_takes_the_rest_from_the_fees(bench: Bench) ->
     assert (bench.account.balance_minor, books(bench)) == (9_800, {"funding": -10_000, "fees": 200})
     bench.do(reversal(asked, stan="900002"))
     assert (bench.account.balance_minor, books(bench)) == (10_000, {"funding": -10_000})
+
+
+def test_an_outlived_answer_is_nobodys_original(bench: Bench) -> None:
+    """Half a year later and no record since: as if one had come by and dropped it."""
+    asked = request(1_000, mti="0200", network_id="N1", rrn="632610000001")
+    bench.do(asked)
+    bench.wait(180 * DAY_MS)
+    same = {"stan": asked.particulars.stan, "rrn": asked.particulars.rrn}
+    for command in (
+        reversal(asked, network_id=""),
+        reversal(asked, named=c.NO_REFERENCE, network_id="", **same),
+        reversal(asked, named=c.NO_REFERENCE),
+    ):
+        reply = bench.look(command).reply
+        assert reply is not None
+        assert (reply.reason, reply.response_code) == ("no_original", "25")
+
+
+def test_an_outlived_answer_is_not_what_a_stand_in_speaks_of(bench: Bench) -> None:
+    """Its decline is of nothing that we know."""
+    asked = request(1_000, hold_lifetime_ms=60 * DAY_MS)
+    bench.do(asked)
+    (kept,) = bench.account.kept.values()
+    bench.now_ms = kept.forget_ms - 1
+    assert len(bench.look(advice(1_000, of=asked, approving=False)).records[0].moved) == 1
+    bench.now_ms = kept.forget_ms
+    assert bench.look(advice(1_000, of=asked, approving=False)).records[0].moved == ()
