@@ -216,6 +216,10 @@ def _approved_elsewhere(
     remembered_ms = on_the_hour(expires_ms + policy.payment_lifetime_ms)
     number = state.record_no + 1
     if command.transaction is Transaction.REFUND:
+        own = _own_payment(command, now_ms, policy, account, card)
+        if own.payment is not None and own.payment.kind == "refund" and own.payment.ended not in GONE:
+            moved = _superseded_refund(own.payment, said, expires_ms, remembered_ms)
+            return Effect(moved=moved, approved_minor=said.amount_minor, matched_by=own.matched_by)
         placed = r.HoldPlaced(number, 0, expires_ms, 0, "refund", 0, remembered_ms)
         return Effect(hold=placed, approved_minor=said.amount_minor)
     amount_minor = said.amount_minor + fee_of(said, command.fee_minor)
@@ -254,6 +258,20 @@ def _superseded(
         returned_minor=-change_minor,
         forget_ms=max(payment.forget_ms, remembered_ms),
         returned=returned_parts(payment, -change_minor, part_no),
+    )
+
+
+def _superseded_refund(payment: Payment, said: r.Particulars, expires_ms: int, remembered_ms: int) -> r.Moved:
+    """One refund, with what the advice makes of it, and its DE38. It holds nothing, and no limit knows of it."""
+    change_minor = max(said.amount_minor, payment.captured_minor) - payment.authorised_minor
+    code = said.approval_code
+    return r.Moved(
+        payment.hold_id,
+        authorised_minor=change_minor,
+        transaction_minor=_in_the_shops(payment, said, change_minor),
+        expires_ms=max(payment.expires_ms, expires_ms),
+        approval_code=code if code and code not in payment.approval_codes else "",
+        forget_ms=max(payment.forget_ms, remembered_ms),
     )
 
 

@@ -64,7 +64,12 @@ class Advices(Messages):
         total = total_of(asked)
         expires = now + self.lifetime(said.mcc, asked.hold_lifetime_ms)
         stands = found is not None and found["kind"] == "" and found["ended"] in {"", "captured"}
-        if stands and asked.transaction.value != "refund":
+        refund = asked.transaction.value == "refund"
+        if refund and found is not None and found["kind"] == "refund" and found["ended"] not in GONE:
+            stands, grew = True, None
+        elif refund:
+            stands = False
+        if stands:
             found["spoken"] = self.record_no
             if said.approval_code and said.approval_code not in found["codes"]:
                 found["codes"].append(said.approval_code)
@@ -158,6 +163,8 @@ class Advices(Messages):
         """One hold with the stand-in's amount, whatever the funds; of an increment only its own part changes."""
         total, before = max(total, p["captured"]), p["authorised"]
         p["held"] = 0 if p["ended"] else total - p["captured"]
+        if p["kind"] == "refund":
+            p["held"] = 0
         p["authorised"] = total
         said = asked.particulars
         if p["shop"] and before:

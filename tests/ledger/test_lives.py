@@ -385,3 +385,23 @@ def test_an_outlived_answer_is_not_what_a_stand_in_speaks_of(bench: Bench) -> No
     assert len(bench.look(advice(1_000, of=asked, approving=False)).records[0].moved) == 1
     bench.now_ms = kept.forget_ms
     assert bench.look(advice(1_000, of=asked, approving=False)).records[0].moved == ()
+
+
+def test_a_stand_ins_refund_of_one_that_we_approved_is_that_one(bench: Bench) -> None:
+    """One refund under both approval codes, with the stand-in's amount; the file's row means it."""
+    asked = request(1_000, transaction=Transaction.REFUND, network_id="N1")
+    bench.do(asked)
+    bench.do(advice(900, of=asked, approval_code="STAND1"))
+    assert (only(bench).authorised_minor, only(bench).approval_codes[1:]) == (900, ("STAND1",))
+    assert bench.account.held_minor == 0
+    bench.do(clear_row(900, "refund", network_id="N1"))
+    assert (bench.account.balance_minor, bench.state.commons.exceptions) == (10_900, {})
+    assert (only(bench).captured_minor, only(bench).ended) == (900, "captured")
+
+
+def test_a_stand_ins_refund_of_a_purchase_is_one_of_its_own(bench: Bench) -> None:
+    """It bears the purchase's id, and takes nothing off its hold."""
+    bench.do(request(1_000, network_id="N1"))
+    bench.do(advice(900, network_id="N1", stan="000002", transaction=Transaction.REFUND))
+    seen = [(p.kind, p.held_minor, p.authorised_minor) for p in bench.account.payments.values()]
+    assert seen == [("", 1_000, 1_000), ("refund", 0, 900)]
