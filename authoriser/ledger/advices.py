@@ -25,6 +25,7 @@ from authoriser.ledger.common import (
 from authoriser.ledger.matching import (
     GONE,
     buried,
+    cleared_before,
     find_fuelled,
     find_original,
     find_payment,
@@ -318,6 +319,9 @@ def _completion(
     if len(found.candidates) > 1:
         detail = f"{len(found.candidates)} payments fit by {found.by}; it was posted, and no hold released"
         noted = _noted(command, now_ms, "completion_ambiguous", detail, account, found.candidates)
+    elif _cleared_before(command, total_minor, now_ms, policy, account, card):
+        detail = "a row of a clearing file has posted it already; it was posted all the same"
+        noted = _noted(command, now_ms, "completion_of_captured", detail, account)
     lifetime_ms = command.hold_lifetime_ms or state.rules.hold_lifetime_ms(said.mcc)
     placed = r.HoldPlaced(
         state.record_no + 1,
@@ -329,6 +333,14 @@ def _completion(
         on_the_hour(now_ms + lifetime_ms + policy.payment_lifetime_ms),
     )
     return Effect(hold=placed, entries=entries, approved_minor=total_minor, noted=noted)
+
+
+def _cleared_before(
+    command: c.Advice, total_minor: int, now_ms: int, policy: c.Policy, account: Account, card: Card
+) -> bool:
+    kind = "refund" if command.transaction is Transaction.REFUND else "presentment"
+    cards, order = family(account, card), policy.clearing_matching
+    return cleared_before(account, cards, command.particulars, kind, total_minor, order, now_ms)
 
 
 def captured(payment: Payment, total_minor: int, fee_minor: int, *, final: bool, online: bool) -> r.Moved:

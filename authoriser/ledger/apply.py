@@ -254,6 +254,9 @@ def _cleared_kept(record: r.Cleared) -> ClearedKept:
         settlement=record.settlement,
         matched_by=record.matched_by,
         forget_ms=record.forget_ms,
+        final=record.final,
+        card_id=record.card_id,
+        particulars=record.particulars if record.outcome == "forced" else None,
     )
 
 

@@ -186,6 +186,11 @@ def parts_named(original: c.OriginalReference) -> tuple[str, ...]:
 # ---- the exception list
 
 
+def exception_id(kind: str, key: str) -> str:
+    """A hash, because the key holds a part of the card's token, and this id is shown."""
+    return hashlib.sha256(f"{kind}:{key}".encode()).hexdigest()[:24]
+
+
 def exception(
     said: r.Particulars,
     key: str,
@@ -201,8 +206,7 @@ def exception(
     """An entry about a message. `candidates` are the payments that it may have meant."""
     return r.ExceptionNoted(
         at_ms=now_ms,
-        # A hash, because the key holds a part of the card's token, and this id is shown.
-        exception_id=hashlib.sha256(f"{kind}:{key}".encode()).hexdigest()[:24],
+        exception_id=exception_id(kind, key),
         kind=kind,
         link=said.link,
         network=said.network,

@@ -119,10 +119,12 @@ def _of_clearing(account: Account, record: r.Cleared, order: tuple[str, ...]) ->
     refunds = payments_of(account, cards, said.network, "refund", record.at_ms) if refund else []
     ways: list[Way] = []
     if refund:
-        ways += [_payment_way(way, refunds, said, amount_minor, "refunds, by ") for way in order]
-    if record.kind != "presentment":
+        prefix = "refunds, by "
+        ways += [_payment_way(way, refunds, said, amount_minor, prefix, confirms=True) for way in order]
+    presented = record.kind == "presentment"
+    if not presented:
         order = tuple(way for way in order if way != "unique")
-    ways += [_payment_way(way, purchases, said, amount_minor) for way in order]
+    ways += [_payment_way(way, purchases, said, amount_minor, confirms=presented) for way in order]
     report = _with_undone(_report("payments", ways, len(purchases) + len(refunds)), account, record.at_ms)
     by = "" if report.candidates else report.by
     agrees = (report.hold_id, by) == (record.hold_id, record.matched_by)
@@ -236,9 +238,15 @@ def _named(record: r.Decided | r.Reversed) -> OriginalReference:
 
 
 def _payment_way(
-    way: str, payments: list[Payment], said: r.Particulars, amount_minor: int, prefix: str = ""
+    way: str,
+    payments: list[Payment],
+    said: r.Particulars,
+    amount_minor: int,
+    prefix: str = "",
+    *,
+    confirms: bool = False,
 ) -> Way:
-    found = find_payment(payments, said, amount_minor, (way,))
+    found = find_payment(payments, said, amount_minor, (way,), confirms=confirms)
     return Way(prefix + way, _sought(way, said, NO_REFERENCE, amount_minor), found.candidates)
 
 

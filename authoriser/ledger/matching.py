@@ -195,13 +195,25 @@ def payments_of(
 
 
 def find_payment(
-    payments: list[Payment], said: Particulars, amount_minor: int, order: tuple[str, ...]
+    payments: list[Payment],
+    said: Particulars,
+    amount_minor: int,
+    order: tuple[str, ...],
+    *,
+    confirms: bool = False,
 ) -> Found:
-    """The payment that a completion or a clearing's row means. `amount_minor` is its own, the fee with it."""
+    """The payment that a completion or a clearing's row means. `amount_minor` is its own, the fee with it.
+
+    `confirms`: it is the file's word for what may be posted already. Of several that fit, the one that waits for the
+    confirmation of this very amount is meant.
+    """
     for way in order:
         found = _PAYMENT_WAYS[way](payments, said, amount_minor)
         if found:
             meant = [payment for payment in found if payment.ended not in GONE] or found[-1:]
+            waiting = [payment for payment in meant if payment.online_minor == amount_minor > 0]
+            if confirms and len(waiting) == 1:
+                meant = waiting
             candidates = tuple(payment.hold_id for payment in meant)
             return Found(meant[0] if len(meant) == 1 else None, way, candidates)
     return Found()
@@ -257,6 +269,39 @@ _PAYMENT_WAYS: dict[str, Callable[[list[Payment], Particulars, int], list[Paymen
 
 PAYMENT_WAYS = tuple(_PAYMENT_WAYS)
 MESSAGE_WAYS = tuple(_MESSAGE_WAYS)
+
+
+def cleared_before(
+    account: Account,
+    cards: frozenset[str],
+    said: Particulars,
+    kind: str,
+    total_minor: int,
+    order: tuple[str, ...],
+    now_ms: int,
+) -> bool:
+    """Whether a file has posted, with no payment of ours to it, what this completion posts: by the ways of `order`."""
+    rows = [
+        (row, kept.amount_minor + kept.fee_minor)
+        for kept in account.cleared.values()
+        if (row := kept.particulars) is not None
+        and kept.kind == kind
+        and kept.card_id in cards
+        and row.network == said.network
+        and kept.forget_ms > now_ms
+    ]
+    for row, row_minor in rows:
+        fits = {
+            "network_id": said.network_id and said.network_id == row.network_id,
+            "approval_code": said.approval_code
+            and (said.approval_code, said.acquirer) == (row.approval_code, row.acquirer),
+            "unique": said.merchant_id
+            and (said.merchant_id, said.transmission[:4], total_minor)
+            == (row.merchant_id, row.transmission[:4], row_minor),
+        }
+        if any(fits[way] for way in order):
+            return True
+    return False
 
 
 def find_grown(

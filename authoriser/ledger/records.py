@@ -358,6 +358,7 @@ class Cleared(Struct, frozen=True, array_like=True, tag=13, gc=False):
     forget_ms: int
     moved: tuple[Moved, ...] = ()
     entries: tuple[Entry, ...] = ()
+    final: bool = True
 
 
 class PolicyChanged(Struct, frozen=True, array_like=True, tag=14, gc=False):

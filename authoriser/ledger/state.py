@@ -117,7 +117,10 @@ class KeptAnswer(Struct, array_like=True, gc=False):
 
 
 class ClearedKept(Struct, array_like=True, gc=False):
-    """What became of a row of a clearing file, for the file's second run."""
+    """What became of a row of a clearing file, for the file's second run.
+
+    `particulars` are those of a row that met no payment, by which a late completion may still be known; else None.
+    """
 
     kind: str
     outcome: str
@@ -127,6 +130,9 @@ class ClearedKept(Struct, array_like=True, gc=False):
     settlement: str
     matched_by: str
     forget_ms: int
+    final: bool = True
+    card_id: str = ""
+    particulars: Particulars | None = None
 
 
 class ClearingFile(Struct, array_like=True, gc=False):

@@ -226,10 +226,32 @@ class Advices(Messages):
         kept = {"payment": number, "posted": total, "fee": fee_of(asked), "until": expires + 3 * DAY}
         if len(found) > 1:
             return "completion_ambiguous", {**kept, "candidates": tuple(q["number"] for q in found)}
-        return "", kept
+        return ("completion_of_captured" if self.cleared_first(card, asked, now) else ""), kept
 
-    def meant(self, card: str, asked: Any, kind: str, now: int, *, alike: bool = True) -> list[Payment]:
-        """What a completion or presentment may be of: by the network's id, else DE38, else details that one has."""
+    def cleared_first(self, card: str, asked: Any, now: int) -> bool:
+        """Whether a file has posted it as forced: by its id, its code or its details. Then it is posted twice."""
+        said = asked.particulars
+        kind = "refund" if asked.transaction.value == "refund" else "presentment"
+        for kept in self.cleared[self.cards[card]["account"]].values():
+            row = kept["row"].particulars
+            if kept["outcome"] != "forced" or kept["row"].kind != kind or kept["forget"] <= now:
+                continue
+            if row.network != said.network or self.family(kept["card"]) != self.family(card):
+                continue
+            code, details = (said.approval_code, said.acquirer), (said.merchant_id, said.transmission[:4])
+            same_code = said.approval_code and code == (row.approval_code, row.acquirer)
+            whole = row.amount_minor + kept["row"].fee_minor == total_of(asked)
+            alike = said.merchant_id and whole and details == (row.merchant_id, row.transmission[:4])
+            if (said.network_id and said.network_id == row.network_id) or same_code or alike:
+                return True
+        return False
+
+    def meant(
+        self, card: str, asked: Any, kind: str, now: int, *, alike: bool = True, confirms: bool = False
+    ) -> list[Payment]:
+        """What a completion or presentment may be of: by the network's id, else DE38, else details that one has. Of
+        several, what a file's row `confirms` is the one that waits for it.
+        """
         said, total = asked.particulars, total_of(asked)
         of = [p for p in self.payments_of(card, said.network, now) if p["kind"] == kind]
         coded = [p for p in of if said.approval_code and said.approval_code in p["codes"]]
@@ -247,5 +269,7 @@ class Advices(Messages):
         ]
         for found in (same_id, [p for p in coded if p["said"].acquirer == said.acquirer], details):
             if found:
-                return [p for p in found if p["ended"] not in GONE] or found[-1:]
+                stand = [p for p in found if p["ended"] not in GONE] or found[-1:]
+                waiting = [p for p in stand if confirms and p["online"] == total > 0]
+                return waiting if len(waiting) == 1 else stand
         return []

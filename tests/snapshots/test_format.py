@@ -24,7 +24,10 @@ FIELDS = {
         "replaced_no contactless_from_no"
     ),
     "ChangeKept": "what forget_ms",
-    "ClearedKept": ("kind outcome amount_minor fee_minor difference_minor settlement matched_by forget_ms"),
+    "ClearedKept": (
+        "kind outcome amount_minor fee_minor difference_minor settlement matched_by forget_ms final "
+        "card_id particulars"
+    ),
     "ClearingFile": "at_ms rows",
     "Commons": (
         "version epoch ended_clean books unknown_kept unknown_next_forget_ms exceptions "
