@@ -57,6 +57,8 @@ class Advices(Messages):
         if not asked.approving:
             if found is None or found["ended"] or not found["held"] or found["said"].mti != "0100":
                 return {}
+            if grew is not None and not grew["added"]:
+                return {}
             self.decline(found, grew)
             return {"payment": found["number"], "until": found["expires"] + 3 * DAY}
         if asked.transaction.value in {"inquiry", "verification"}:
