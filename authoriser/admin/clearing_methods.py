@@ -18,7 +18,7 @@ from authoriser.admin import clearing_protocol as cp
 from authoriser.admin.base import MethodsBase, currency_number
 from authoriser.ledger import commands as c
 from authoriser.ledger import records as r
-from authoriser.ledger.clearing import SIGNS
+from authoriser.ledger.clearing import SIGNS, another_amount, kept_row, same_row
 from authoriser.ledger.outcome import Outcome
 from authoriser.ledger.state import ClearedKept
 from authoriser.limits import CLEARING_SLICE
@@ -50,7 +50,7 @@ class ClearingMethods(MethodsBase):
         for place, row in enumerate(params.rows):
             if place % CLEARING_SLICE == 0:
                 await trio.lowlevel.checkpoint()
-            problem = self._problem(row)
+            problem = self._problem(row) or self._conflict(row, params.file_sha256)
             if problem is not None:
                 problems.append(problem)
         finished = self._owner.state.commons.clearing_files.get(params.file_sha256)
@@ -78,8 +78,12 @@ class ClearingMethods(MethodsBase):
         if problem is not None:
             raise c.CommandRefused("conflict", f"line {row.line}, {problem.column}: {problem.message}")
         command = self._clear_row(row, file_sha256)
-        kept = self._kept(command)
+        kept = kept_row(self._owner.state, command)
         if kept is not None:
+            if not same_row(kept, command):
+                raise c.CommandRefused(
+                    "conflict", f"line {row.line}, reference: {another_amount(kept, command)}"
+                )
             return _posted_before(row.line, kept)
         if file_sha256 in self._owner.state.commons.clearing_files:
             # Finished so long ago that its rows' keys are forgotten: posting it again would move all of it twice.
@@ -96,6 +100,16 @@ class ClearingMethods(MethodsBase):
         if isinstance(row.pan, str) and not luhn_valid(row.pan):
             return cp.ClearingProblem(row.line, "pan", "the card number's check digit is wrong")
         return None
+
+    def _conflict(self, row: cp.ClearingRow, file_sha256: str) -> cp.ClearingProblem | None:
+        """A reference that was posted with another amount: neither a repeat nor, by its name, another payment."""
+        if not row.reference:
+            return None
+        command = self._clear_row(row, file_sha256)
+        kept = kept_row(self._owner.state, command)
+        if kept is None or same_row(kept, command):
+            return None
+        return cp.ClearingProblem(row.line, "reference", another_amount(kept, command))
 
     def _clear_row(self, row: cp.ClearingRow, file_sha256: str) -> c.ClearRow:
         token, last_four = self._card_of(row)
@@ -149,15 +163,6 @@ class ClearingMethods(MethodsBase):
             return None, ""
         card = account.cards[str(row.card_id)]
         return card.token, card.last_four
-
-    def _kept(self, command: c.ClearRow) -> ClearedKept | None:
-        state = self._owner.state
-        account, _card = state.find(command.token)
-        if account is not None:
-            kept = account.cleared.get(command.key)
-            if kept is not None:
-                return kept
-        return state.commons.cleared.get(command.key)
 
     # ---- history
 

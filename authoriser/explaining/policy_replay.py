@@ -130,7 +130,7 @@ def replay_policy(
                 if not same_answer(record.reason, after):
                     pair = record.reason.value, after.value
                     tallies.setdefault(pair, _Tally()).add(read, record, facts)
-        shadow.feed(record)
+        shadow.feed(read.number, record)
     groups: dict[str, list[_Tally]] = {"declined": [], "approved": [], "other": []}
     for (before, after_value), tally in tallies.items():
         groups[_turn(Reason(before), Reason(after_value))].append(tally)

@@ -5,6 +5,7 @@ counters; asks no rule.
 """
 
 from bisect import bisect_right
+from collections.abc import Iterator
 from operator import attrgetter
 
 from msgspec import Struct
@@ -23,10 +24,12 @@ _at_ms = attrgetter("at_ms")
 
 
 class _Used(Struct):
-    """One card's counters."""
+    """One card's counters. `successor` is the card that went on from them after record `replaced_no`."""
 
     usage: dict[str, Usage]
     recent: list[Spend]
+    successor: str = ""
+    replaced_no: int = 0
 
 
 class Shadow:
@@ -35,7 +38,8 @@ class Shadow:
     def __init__(self, rules: RuleSet) -> None:
         self._rules = rules
         self._cards: dict[str, _Used] = {}
-        self._payments: dict[int, tuple[str, Counted]] = {}
+        self._counted: dict[int, tuple[str, Counted]] = {}
+        """How each message counts here, and for which card, by the number of its record."""
         self._parts: dict[tuple[int, Counted], Counted] = {}
         """Of an increment: how it counts here, by how the journal says that it counted."""
 
@@ -80,35 +84,34 @@ class Shadow:
             facts.fee_minor,
         )
 
-    def feed(self, record: r.Record) -> None:
-        """Count what a record approved, and give back what it undid."""
+    def feed(self, number: int, record: r.Record) -> None:
+        """Count what record `number` approved, and give back what it undid."""
         if isinstance(record, r.CardReplaced):
-            old = self._cards.get(record.old_card_id)
-            if old is not None:
-                self._cards[record.card_id] = _Used(dict(old.usage), list(old.recent))
+            old = self._cards.setdefault(record.old_card_id, _Used({}, []))
+            old.successor, old.replaced_no = record.card_id, number
+            self._cards[record.card_id] = _Used(dict(old.usage), list(old.recent))
             return
         for moved in getattr(record, "moved", None) or payments.moves_of_old(record):
             if moved.returned_minor or moved.returned_times:
                 self._give_back(moved)
         if isinstance(record, r.Decided) and record.counted is not None:
-            self._count(record, record.counted)
+            self._count(number, record, record.counted)
 
-    def _count(self, record: r.Decided, counted: Counted) -> None:
+    def _count(self, number: int, record: r.Decided, counted: Counted) -> None:
         said, counted = counted, Counted(counted.local_day, self._classes(record, counted))
-        hold_id, times = 0, 0
+        times = 0
         approved_minor = record.approved_minor
         if record.hold is not None:
-            hold_id, times = record.hold.hold_id, 1
+            times = 1
             approved_minor = approved_minor or record.hold.amount_minor
-            self._payments[hold_id] = record.card_id, counted
         elif record.moved:
-            hold_id = record.moved[0].hold_id
-            self._parts[hold_id, said] = counted
+            self._parts[record.moved[0].hold_id, said] = counted
+        self._counted[number] = record.card_id, counted
         used = self._cards.get(record.card_id)
         if used is None:
             used = self._cards[record.card_id] = _Used({}, [])
         limits_used.count(used.usage, counted, approved_minor, times)
-        limits_used.remember(used.recent, Spend(record.at_ms, hold_id, approved_minor, counted.classes))
+        limits_used.remember(used.recent, Spend(record.at_ms, number, approved_minor, counted.classes))
 
     def _classes(self, record: r.Decided, counted: Counted) -> tuple[str, ...]:
         facts = record.facts
@@ -119,12 +122,27 @@ class Shadow:
         return kept + self._rules.classes(Transaction.PURCHASE, record.particulars.mcc, Entry.UNKNOWN)
 
     def _give_back(self, moved: r.Moved) -> None:
-        known = self._payments.get(moved.hold_id)
+        rest_minor = moved.returned_minor
+        for returned in moved.returned:
+            self._uncount(returned.number, returned.amount_minor, 0)
+            rest_minor -= returned.amount_minor
+        as_part = self._parts.get((moved.hold_id, moved.counted)) if moved.counted is not None else None
+        self._uncount(moved.hold_id, rest_minor, moved.returned_times, as_part)
+
+    def _uncount(self, number: int, amount_minor: int, times: int, as_part: Counted | None = None) -> None:
+        known = self._counted.get(number)
         if known is None:
             return
         card_id, counted = known
-        if moved.counted is not None:
-            counted = self._parts.get((moved.hold_id, moved.counted), counted)
+        for used in self._counting(card_id, number):
+            limits_used.count(used.usage, as_part or counted, -amount_minor, -times)
+            limits_used.forget(used.recent, number, amount_minor)
+
+    def _counting(self, card_id: str, number: int) -> Iterator[_Used]:
+        """The card's counters, and those that went on from them with record `number` in them."""
         used = self._cards[card_id]
-        limits_used.count(used.usage, counted, -moved.returned_minor, -moved.returned_times)
-        limits_used.forget(used.recent, moved.hold_id, moved.returned_minor)
+        yield used
+        if used.replaced_no > number:
+            while used.successor:
+                used = self._cards[used.successor]
+                yield used

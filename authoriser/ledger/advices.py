@@ -19,14 +19,17 @@ from authoriser.ledger.common import (
     parts_named,
     postings,
     refused,
+    returned_parts,
     settlement_book,
 )
 from authoriser.ledger.matching import (
     GONE,
     buried,
+    cleared_before,
     find_fuelled,
     find_original,
     find_payment,
+    kept_answer,
     payments_of,
     remembered,
 )
@@ -141,12 +144,13 @@ def _effect(
 
 class Own(Struct, frozen=True):
     """Our payment that a stand-in speaks of. `part_minor` is what the message meant brought to it, None for all of it;
-    `part_of` is the key of an increment that is meant.
+    `part_no` is that message's record, `part_of` its key where it is an increment.
     """
 
     payment: Payment | None = None
     matched_by: str = ""
     part_minor: int | None = None
+    part_no: int = 0
     part_of: str = ""
 
 
@@ -181,17 +185,20 @@ def _declined_elsewhere(
         ended=ended,
         returned_minor=-change_minor,
         returned_times=1 if ended == "superseded" else 0,
+        returned=returned_parts(payment, -change_minor, own.part_no),
     )
     return Effect(moved=moved, matched_by=own.matched_by, part_of=own.part_of)
 
 
 def _own_payment(command: c.Advice, now_ms: int, policy: c.Policy, account: Account, card: Card) -> Own:
     """Our payment that the stand-in speaks of: by the request's own key, then as a reversal finds its original."""
-    key, kept, by = command.sibling_key, account.kept.get(command.sibling_key), "key"
+    key, kept, by = command.sibling_key, kept_answer(account, command.sibling_key, now_ms), "key"
     # Our own answer to the very request decides even where it began nothing: what we declined is a payment of its own.
     if kept is None:
         order = tuple(sorted(policy.matching, key=lambda way: way != "network_id"))
-        match = find_original(account, family(account, card), command.particulars, command.original, order)
+        match = find_original(
+            account, family(account, card), command.particulars, command.original, order, now_ms
+        )
         key, kept, by = match.key, match.kept, match.by
     if kept is None or not kept.hold_id:
         return Own()
@@ -199,21 +206,22 @@ def _own_payment(command: c.Advice, now_ms: int, policy: c.Policy, account: Acco
     if payment is None:
         return Own()
     if command.increment and by != "key":
-        return Own(payment, by, 0, command.key)  # an increment that never came to us
+        # An increment that never came to us counts as the first message did.
+        return Own(payment, by, 0, payment.hold_id, command.key)
     if kept.part_of:
-        return Own(payment, by, kept.approved_minor, key)
-    grown_minor = _grown_minor(account, payment)
+        return Own(payment, by, kept.approved_minor, kept.number, key)
+    grown_minor = _grown_minor(account, payment, now_ms)
     if by == "network_id" or not grown_minor:
         return Own(payment, by)
-    return Own(payment, by, max(0, payment.authorised_minor - grown_minor))
+    return Own(payment, by, max(0, payment.authorised_minor - grown_minor), payment.hold_id)
 
 
-def _grown_minor(account: Account, payment: Payment) -> int:
+def _grown_minor(account: Account, payment: Payment, now_ms: int) -> int:
     """What increments brought to a payment: nothing that is said of its first message is about them."""
     return sum(
         kept.approved_minor
         for key, kept in account.kept.items()
-        if kept.hold_id == payment.hold_id and kept.part_of == key
+        if kept.hold_id == payment.hold_id and kept.part_of == key and kept.forget_ms > now_ms
     )
 
 
@@ -228,6 +236,11 @@ def _approved_elsewhere(
     remembered_ms = on_the_hour(expires_ms + policy.payment_lifetime_ms)
     number = state.record_no + 1
     if command.transaction is Transaction.REFUND:
+        own = _own_payment(command, now_ms, policy, account, card)
+        payment = own.payment
+        if payment is not None and payment.kind and _stands(own, command, now_ms, policy, account, card):
+            moved = _superseded_refund(payment, said, expires_ms, remembered_ms)
+            return Effect(moved=moved, approved_minor=said.amount_minor, matched_by=own.matched_by)
         placed = r.HoldPlaced(number, 0, expires_ms, 0, "refund", 0, remembered_ms)
         return Effect(hold=placed, approved_minor=said.amount_minor)
     amount_minor = said.amount_minor + fee_of(said, command.fee_minor)
@@ -235,37 +248,39 @@ def _approved_elsewhere(
     if own.payment is None:
         own = Own(*find_fuelled(account, family(account, card), said, now_ms))
     payment = own.payment
-    if payment is not None and _stands(payment, own.matched_by, command, policy, account, card):
+    if payment is not None and not payment.kind and _stands(own, command, now_ms, policy, account, card):
         total_minor = amount_minor
         if own.part_minor is not None:
             total_minor += payment.authorised_minor - own.part_minor
-        moved = _superseded(payment, command, total_minor, expires_ms, remembered_ms)
+        moved = _superseded(payment, own.part_no, command, total_minor, expires_ms, remembered_ms)
         return Effect(
             moved=moved, approved_minor=amount_minor, matched_by=own.matched_by, part_of=own.part_of
         )
     placed = r.HoldPlaced(number, amount_minor, expires_ms, 0, "", 0, remembered_ms)
-    classes = rules.classes(command.transaction, said.mcc, command.entry)
-    counted = Counted(local_day(now_ms, account.time_zone), classes)
+    # No PIN is told of: a tap counts, and nothing begins the taps again.
+    sort = rules.sort(command.transaction, said.mcc, command.entry)
+    counted = Counted(local_day(now_ms, account.time_zone), sort.classes, sort.effect)
     return Effect(hold=placed, approved_minor=amount_minor, counted=counted)
 
 
-def _stands(
-    payment: Payment, matched_by: str, command: c.Advice, policy: c.Policy, account: Account, card: Card
-) -> bool:
+def _stands(own: Own, command: c.Advice, now_ms: int, policy: c.Policy, account: Account, card: Card) -> bool:
     """Whether a payment is what an approving advice means. A captured one is only where its very request is named: by
     the network's id alone, one more is approved under it.
     """
-    if payment.kind or payment.ended not in {"", "captured"}:
+    payment = own.payment
+    if payment is None or payment.ended not in {"", "captured"}:
         return False
-    if not payment.ended or matched_by != "network_id":
+    if not payment.ended or own.matched_by != "network_id":
         return True
     order = tuple(way for way in policy.matching if way != "network_id")
-    match = find_original(account, family(account, card), command.particulars, command.original, order)
+    match = find_original(
+        account, family(account, card), command.particulars, command.original, order, now_ms
+    )
     return match.kept is not None and match.kept.hold_id == payment.hold_id
 
 
 def _superseded(
-    payment: Payment, command: c.Advice, total_minor: int, expires_ms: int, remembered_ms: int
+    payment: Payment, part_no: int, command: c.Advice, total_minor: int, expires_ms: int, remembered_ms: int
 ) -> r.Moved:
     """One hold, with what the advice makes of it, and its DE38. What is captured already is not held once more."""
     held_minor = 0 if payment.ended else max(0, total_minor - payment.captured_minor)
@@ -280,6 +295,21 @@ def _superseded(
         expires_ms=max(payment.expires_ms, expires_ms),
         approval_code=code if code and code not in payment.approval_codes else "",
         returned_minor=-change_minor,
+        forget_ms=max(payment.forget_ms, remembered_ms),
+        returned=returned_parts(payment, -change_minor, part_no),
+    )
+
+
+def _superseded_refund(payment: Payment, said: r.Particulars, expires_ms: int, remembered_ms: int) -> r.Moved:
+    """One refund, with what the advice makes of it, and its DE38. It holds nothing, and no limit knows of it."""
+    change_minor = max(said.amount_minor, payment.captured_minor) - payment.authorised_minor
+    code = said.approval_code
+    return r.Moved(
+        payment.hold_id,
+        authorised_minor=change_minor,
+        transaction_minor=_in_the_shops(payment, said, change_minor),
+        expires_ms=max(payment.expires_ms, expires_ms),
+        approval_code=code if code and code not in payment.approval_codes else "",
         forget_ms=max(payment.forget_ms, remembered_ms),
     )
 
@@ -304,7 +334,7 @@ def _completion(
     refund = command.transaction is Transaction.REFUND
     fee_minor = fee_of(said, command.fee_minor)
     total_minor = said.amount_minor if refund else said.amount_minor + fee_minor
-    sibling = account.kept.get(command.sibling_key)
+    sibling = kept_answer(account, command.sibling_key, now_ms)
     if sibling is not None and sibling.hold_id:
         payment = remembered(account, sibling.hold_id, now_ms)
         if payment is not None and payment.ended not in GONE:  # our own 0200 has posted it
@@ -327,6 +357,9 @@ def _completion(
     if len(found.candidates) > 1:
         detail = f"{len(found.candidates)} payments fit by {found.by}; it was posted, and no hold released"
         noted = _noted(command, now_ms, "completion_ambiguous", detail, account, found.candidates)
+    elif _cleared_before(command, total_minor, now_ms, policy, account, card):
+        detail = "a row of a clearing file has posted it already; it was posted all the same"
+        noted = _noted(command, now_ms, "completion_of_captured", detail, account)
     lifetime_ms = command.hold_lifetime_ms or state.rules.hold_lifetime_ms(said.mcc)
     placed = r.HoldPlaced(
         state.record_no + 1,
@@ -338,6 +371,14 @@ def _completion(
         on_the_hour(now_ms + lifetime_ms + policy.payment_lifetime_ms),
     )
     return Effect(hold=placed, entries=entries, approved_minor=total_minor, noted=noted)
+
+
+def _cleared_before(
+    command: c.Advice, total_minor: int, now_ms: int, policy: c.Policy, account: Account, card: Card
+) -> bool:
+    kind = "refund" if command.transaction is Transaction.REFUND else "presentment"
+    cards, order = family(account, card), policy.clearing_matching
+    return cleared_before(account, cards, command.particulars, kind, total_minor, order, now_ms)
 
 
 def captured(payment: Payment, total_minor: int, fee_minor: int, *, final: bool, online: bool) -> r.Moved:

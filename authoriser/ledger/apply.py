@@ -178,7 +178,7 @@ def _decided(state: ShardState, account: Account, record: r.Decided) -> None:
         hold_id = record.moved[0].hold_id
         payments.keep_first_answer(account, hold_id, record.forget_ms)
     if record.counted is not None:
-        payments.count(account, record, record.counted, hold_id, approved_minor)
+        payments.count(account, record, record.counted, state.record_no, approved_minor)
     if record.particulars.mti in ADVICES:
         payments.speak(account, hold_id, state.record_no)
     if record.sibling:
@@ -193,7 +193,6 @@ def _decided(state: ShardState, account: Account, record: r.Decided) -> None:
         kept.fee_minor = record.hold.fee_minor
     elif record.moved:
         kept.fee_minor = record.moved[0].fee_minor
-        kept.counted = record.counted
         _keep_part(account, record, kept)
     account.kept[record.key] = kept
     account.next_forget_ms = min(account.next_forget_ms, record.forget_ms)
@@ -232,6 +231,7 @@ def _reversed(state: ShardState, account: Account, record: r.Reversed) -> None:
             max(-moved.held_minor - moved.captured_minor, -moved.authorised_minor) for moved in record.moved
         )
         original.approved_minor = max(0, original.approved_minor - given_back_minor)
+        original.fee_minor += sum(moved.fee_minor for moved in record.moved) if original.fee_minor else 0
     account.kept[record.key] = _kept(record, "", 0)
     account.next_forget_ms = min(account.next_forget_ms, record.forget_ms)
 
@@ -268,6 +268,9 @@ def _cleared_kept(record: r.Cleared) -> ClearedKept:
         settlement=record.settlement,
         matched_by=record.matched_by,
         forget_ms=record.forget_ms,
+        final=record.final,
+        card_id=record.card_id,
+        particulars=record.particulars if record.outcome == "forced" else None,
     )
 
 

@@ -33,6 +33,7 @@ def _card_replaced(state: ShardState, account: Account, record: r.CardReplaced) 
     """The new card begins with what the old one had: its controls, and what it has used of its limits."""
     old = account.cards[record.old_card_id]
     old.closes_ms = record.old_closes_ms
+    old.replaced_no = state.record_no
     card = Card(
         card_id=record.card_id,
         token=record.token,
@@ -47,6 +48,7 @@ def _card_replaced(state: ShardState, account: Account, record: r.CardReplaced) 
         recent=list(old.recent) if old.recent is not None else None,
         contactless_count=old.contactless_count,
         contactless_minor=old.contactless_minor,
+        contactless_from_no=old.contactless_from_no,
     )
     account.cards[card.card_id] = card
     state.index(account, card)

@@ -15,10 +15,18 @@ from authoriser.ledger.common import exception, family, on_the_hour, postings
 from authoriser.ledger.matching import GONE, Found, find_payment, payments_of
 from authoriser.ledger.outcome import Outcome
 from authoriser.ledger.requests import fee_of
-from authoriser.ledger.state import Account, Card, Payment, ShardState
+from authoriser.ledger.state import Account, Card, ClearedKept, Payment, ShardState
 
 SIGNS = {"presentment": -1, "refund": 1, "reversal": 1, "chargeback": 1, "representment": -1}
 """What the account gains: the kinds of a row. A reversal is one of a presentment."""
+
+
+class Row(Struct, frozen=True):
+    """What of a row decides what it does to its payment. Amounts are in the account's currency, minor units."""
+
+    amount_minor: int
+    fee_minor: int
+    final: bool
 
 
 class Effect(Struct, frozen=True):
@@ -32,13 +40,19 @@ class Effect(Struct, frozen=True):
 
 
 def clear(state: ShardState, command: c.ClearRow, now_ms: int, policy: c.Policy) -> Outcome:
-    """Post a row of a clearing file. A row that was posted before makes no record: `repeated`."""
+    """Post a row of a clearing file. A row that was posted before makes no record: `repeated`.
+
+    Raises CommandRefused for a row whose reference was posted with another amount.
+    """
     # A fee that the shop gives back is never more than the amount: no amount of a payment is below zero.
     fee_minor = fee_of(command.particulars, command.fee_minor)
     if fee_minor != command.fee_minor:
         command = msgspec.structs.replace(command, fee_minor=fee_minor)
     account, card = state.find(command.token)
-    if command.key in state.commons.cleared or (account is not None and command.key in account.cleared):
+    kept = kept_row(state, command)
+    if kept is not None:
+        if not same_row(kept, command):
+            raise c.CommandRefused("conflict", another_amount(kept, command))
         return Outcome(
             account_id=account.account_id if account is not None else "", key=command.key, repeated=True
         )
@@ -56,13 +70,41 @@ def clear(state: ShardState, command: c.ClearRow, now_ms: int, policy: c.Policy)
         effect = Effect("suspense", noted=("clearing_wrong_currency", detail))
     else:
         found = _found(command, now_ms, policy, account, card)
-        effect = _EFFECTS[command.kind](command, found, account, card)
+        effect = effect_on(
+            found.payment, command.kind, Row(said.amount_minor, command.fee_minor, command.final)
+        )
         if found.payment is None and len(found.candidates) > 1:
             detail = (
                 f"{len(found.candidates)} payments fit by {found.by}; it was posted, and no hold released"
             )
             effect = Effect("ambiguous", noted=("clearing_ambiguous", detail))
     return _outcome(command, now_ms, policy, account, card, found, effect, other)
+
+
+def kept_row(state: ShardState, command: c.ClearRow) -> ClearedKept | None:
+    """What became of the row of this key, None where none was posted."""
+    account, _card = state.find(command.token)
+    kept = account.cleared.get(command.key) if account is not None else None
+    return kept or state.commons.cleared.get(command.key)
+
+
+def same_row(kept: ClearedKept, command: c.ClearRow) -> bool:
+    """Whether a row says what was posted under its key. Fees are compared as they were posted."""
+    said = command.particulars
+    currency = kept.settlement.rpartition(":")[2]
+    posted = kept.amount_minor, kept.fee_minor, currency
+    return posted == (said.amount_minor, fee_of(said, command.fee_minor), said.currency)
+
+
+def another_amount(kept: ClearedKept, command: c.ClearRow) -> str:
+    """What to tell whoever brings such a row."""
+    said = command.particulars
+    return (
+        f"{command.kind} of reference {said.reference!r} was posted before, as {kept.amount_minor} and a fee of "
+        f"{kept.fee_minor} in {kept.settlement.rpartition(':')[2]}, and now it is {said.amount_minor} and "
+        f"{fee_of(said, command.fee_minor)} in {said.currency} (minor units); a payment of its own has another "
+        "reference or sequence"
+    )
 
 
 def _outcome(
@@ -76,12 +118,10 @@ def _outcome(
     other: str,
 ) -> Outcome:
     said = command.particulars
-    sign = SIGNS[command.kind]
     book = f"settlement:{said.network}:{command.settlement_date}:{said.currency}"
     entries: tuple[r.Entry, ...] = ()
     if effect.posts:
-        fee_minor = -command.fee_minor if sign < 0 or command.kind == "refund" else command.fee_minor
-        entries = postings(command.kind, sign * said.amount_minor, fee_minor, book, said.currency, other)
+        entries = row_entries(command.kind, said.amount_minor, command.fee_minor, book, other)
     matched = found.payment is not None
     record = r.Cleared(
         at_ms=now_ms,
@@ -98,9 +138,10 @@ def _outcome(
         hold_id=found.payment.hold_id if found.payment is not None else 0,
         matched_by=found.by if matched else "",
         settlement=book,
-        forget_ms=on_the_hour(now_ms + policy.reversal_key_lifetime_ms),
+        forget_ms=_forget_ms(found.payment, now_ms, policy),
         moved=(effect.moved,) if effect.moved is not None else (),
         entries=entries,
+        final=command.final,
     )
     records: tuple[r.Record, ...] = (record,)
     if effect.noted is not None:
@@ -119,35 +160,55 @@ def _outcome(
     return Outcome(records=records, account_id=record.account_id, key=command.key)
 
 
+def row_entries(
+    kind: str, amount_minor: int, fee_minor: int, book: str, other: str = ""
+) -> tuple[r.Entry, ...]:
+    """What a row posts. `book` is its settlement's."""
+    sign = SIGNS[kind]
+    gained_minor = -fee_minor if sign < 0 or kind == "refund" else fee_minor
+    return postings(kind, sign * amount_minor, gained_minor, book, book.rpartition(":")[2], other)
+
+
+def _forget_ms(payment: Payment | None, now_ms: int, policy: c.Policy) -> int:
+    """A row's key lives as long as the payment that it could meet: else a file that comes again would post twice."""
+    least_ms = on_the_hour(now_ms + policy.hold_lifetime_ms + policy.payment_lifetime_ms)
+    return max(least_ms, payment.forget_ms) if payment is not None else least_ms
+
+
 def _found(command: c.ClearRow, now_ms: int, policy: c.Policy, account: Account, card: Card) -> Found:
     """The payment a row means: of the money that comes back, an authorised refund before the purchase it undoes."""
     said, order = command.particulars, policy.clearing_matching
     cards = family(account, card)
     total_minor = said.amount_minor + (0 if command.kind == "refund" else command.fee_minor)
     if command.kind == "refund":
-        found = find_payment(
-            payments_of(account, cards, said.network, "refund", now_ms), said, total_minor, order
-        )
+        refunds = payments_of(account, cards, said.network, "refund", now_ms)
+        found = find_payment(refunds, said, total_minor, order, confirms=True)
         if found.candidates:
             return found
-    if command.kind != "presentment":
+    presented = command.kind == "presentment"
+    if not presented:
         order = tuple(way for way in order if way != "unique")  # nothing is left to be captured of what was
-    return find_payment(payments_of(account, cards, said.network, "", now_ms), said, total_minor, order)
+    payments = payments_of(account, cards, said.network, "", now_ms)
+    return find_payment(payments, said, total_minor, order, confirms=presented)
 
 
-def _presentment(command: c.ClearRow, found: Found, _account: Account, _card: Card) -> Effect:
-    payment = found.payment
-    total_minor = command.particulars.amount_minor + command.fee_minor
+def effect_on(payment: Payment | None, kind: str, row: Row) -> Effect:
+    """What a row does to the payment that it means, None for none."""
+    return _EFFECTS[kind](payment, row)
+
+
+def _presentment(payment: Payment | None, row: Row) -> Effect:
+    total_minor = row.amount_minor + row.fee_minor
     if payment is None or payment.ended in GONE:
         return Effect("forced")
     if payment.online_minor:
-        return _reconciled(payment, total_minor, final=command.final)
-    moved = captured(payment, total_minor, command.fee_minor, final=command.final, online=False)
+        return _reconciled(payment, total_minor, final=row.final)
+    moved = captured(payment, total_minor, row.fee_minor, final=row.final, online=False)
     after_minor = payment.captured_minor + total_minor
     difference_minor = 0
     if after_minor > payment.authorised_minor:
         difference_minor = after_minor - max(payment.authorised_minor, payment.captured_minor)
-    elif command.final:
+    elif row.final:
         difference_minor = after_minor - payment.authorised_minor
     return Effect("matched", moved, difference_minor=difference_minor)
 
@@ -173,42 +234,39 @@ def _reconciled(payment: Payment, total_minor: int, *, final: bool) -> Effect:
     return Effect("reconciled", moved, posts=False, difference_minor=difference_minor, noted=noted)
 
 
-def _refund(command: c.ClearRow, found: Found, _account: Account, _card: Card) -> Effect:
-    payment = found.payment
+def _refund(payment: Payment | None, row: Row) -> Effect:
     if payment is None:
         return Effect("forced")
     if payment.kind != "refund":
         return Effect("matched")  # the purchase that it gives back; what was captured of it stays captured
     if payment.ended in GONE:
         return Effect("forced")
-    amount_minor = command.particulars.amount_minor
     if payment.online_minor:
-        return _reconciled(payment, amount_minor, final=command.final)
+        return _reconciled(payment, row.amount_minor, final=row.final)
     difference_minor = 0
-    if command.final:
-        difference_minor = payment.captured_minor + amount_minor - payment.authorised_minor
-    moved = captured(payment, amount_minor, 0, final=command.final, online=False)
+    if row.final:
+        difference_minor = payment.captured_minor + row.amount_minor - payment.authorised_minor
+    moved = captured(payment, row.amount_minor, 0, final=row.final, online=False)
     return Effect("matched", moved, difference_minor=difference_minor)
 
 
-def _reversal(command: c.ClearRow, found: Found, _account: Account, _card: Card) -> Effect:
-    payment = found.payment
+def _reversal(payment: Payment | None, row: Row) -> Effect:
     if payment is None or not payment.captured_minor:
         return Effect("forced")
-    total_minor = command.particulars.amount_minor + command.fee_minor
+    total_minor = row.amount_minor + row.fee_minor
     back_minor = min(payment.captured_minor, total_minor)
     moved = r.Moved(
         payment.hold_id,
         captured_minor=-back_minor,
         online_minor=-min(payment.online_minor, back_minor),
-        fee_minor=-min(max(payment.fee_minor, 0), max(command.fee_minor, 0)),
+        fee_minor=-min(max(payment.fee_minor, 0), max(row.fee_minor, 0)),
     )
     return Effect("matched", moved, difference_minor=total_minor - back_minor)
 
 
-def _dispute(_command: c.ClearRow, found: Found, _account: Account, _card: Card) -> Effect:
+def _dispute(payment: Payment | None, _row: Row) -> Effect:
     """A chargeback or representment: money only. What was captured stays captured while it is argued about."""
-    return Effect("forced" if found.payment is None else "matched")
+    return Effect("forced" if payment is None else "matched")
 
 
 _EFFECTS = {

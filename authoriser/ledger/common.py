@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 from authoriser.ledger import commands as c
 from authoriser.ledger import records as r
 from authoriser.ledger.outcome import Outcome
-from authoriser.ledger.state import Account, Card, KeptAnswer, ShardState
+from authoriser.ledger.state import Account, Card, KeptAnswer, Payment, ShardState
 from rules import Reason
 
 HOUR_MS = 3_600_000
@@ -85,6 +85,28 @@ def postings(
     if fee_minor:
         entries = (*entries, r.Entry("fee", fee_minor, f"fees:{currency}", other))
     return entries
+
+
+# ---- limits
+
+
+def returned_parts(payment: Payment, amount_minor: int, number: int = 0) -> tuple[r.Returned, ...]:
+    """Which messages that made a payment grow an amount is given back of, the newest first; the rest is its first's.
+
+    `number` is the record of the one message that is undone or changed, 0 where the payment's total is. Below zero the
+    amount is more of it.
+    """
+    if not payment.parts:
+        return ()
+    found = []
+    for part in reversed(payment.parts):
+        if number not in {0, part.number}:
+            continue
+        given_minor = min(amount_minor, part.amount_minor)
+        if given_minor > 0 or (number and given_minor):
+            found.append(r.Returned(part.number, given_minor))
+            amount_minor -= given_minor
+    return tuple(found)
 
 
 # ---- cards
@@ -164,6 +186,11 @@ def parts_named(original: c.OriginalReference) -> tuple[str, ...]:
 # ---- the exception list
 
 
+def exception_id(kind: str, key: str) -> str:
+    """A hash, because the key holds a part of the card's token, and this id is shown."""
+    return hashlib.sha256(f"{kind}:{key}".encode()).hexdigest()[:24]
+
+
 def exception(
     said: r.Particulars,
     key: str,
@@ -179,8 +206,7 @@ def exception(
     """An entry about a message. `candidates` are the payments that it may have meant."""
     return r.ExceptionNoted(
         at_ms=now_ms,
-        # A hash, because the key holds a part of the card's token, and this id is shown.
-        exception_id=hashlib.sha256(f"{kind}:{key}".encode()).hexdigest()[:24],
+        exception_id=exception_id(kind, key),
         kind=kind,
         link=said.link,
         network=said.network,

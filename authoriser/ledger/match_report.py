@@ -21,6 +21,7 @@ from authoriser.ledger.matching import (
     find_grown,
     find_original,
     find_payment,
+    kept_answer,
     payments_of,
     remembered,
 )
@@ -118,10 +119,12 @@ def _of_clearing(account: Account, record: r.Cleared, order: tuple[str, ...]) ->
     refunds = payments_of(account, cards, said.network, "refund", record.at_ms) if refund else []
     ways: list[Way] = []
     if refund:
-        ways += [_payment_way(way, refunds, said, amount_minor, "refunds, by ") for way in order]
-    if record.kind != "presentment":
+        prefix = "refunds, by "
+        ways += [_payment_way(way, refunds, said, amount_minor, prefix, confirms=True) for way in order]
+    presented = record.kind == "presentment"
+    if not presented:
         order = tuple(way for way in order if way != "unique")
-    ways += [_payment_way(way, purchases, said, amount_minor) for way in order]
+    ways += [_payment_way(way, purchases, said, amount_minor, confirms=presented) for way in order]
     report = _with_undone(_report("payments", ways, len(purchases) + len(refunds)), account, record.at_ms)
     by = "" if report.candidates else report.by
     agrees = (report.hold_id, by) == (record.hold_id, record.matched_by)
@@ -235,9 +238,15 @@ def _named(record: r.Decided | r.Reversed) -> OriginalReference:
 
 
 def _payment_way(
-    way: str, payments: list[Payment], said: r.Particulars, amount_minor: int, prefix: str = ""
+    way: str,
+    payments: list[Payment],
+    said: r.Particulars,
+    amount_minor: int,
+    prefix: str = "",
+    *,
+    confirms: bool = False,
 ) -> Way:
-    found = find_payment(payments, said, amount_minor, (way,))
+    found = find_payment(payments, said, amount_minor, (way,), confirms=confirms)
     return Way(prefix + way, _sought(way, said, NO_REFERENCE, amount_minor), found.candidates)
 
 
@@ -246,13 +255,13 @@ def _message_way(
 ) -> tuple[Way, str]:
     """The way, and the key of what it found, "" where it found none or several."""
     said, named = record.particulars, _named(record)
-    match = find_original(account, cards, said, named, (way,))
+    match = find_original(account, cards, said, named, (way,), record.at_ms)
     return Way(way, _sought(way, said, named, 0), match.candidates), match.key
 
 
 def _sibling_way(account: Account, record: r.Decided, mti: str) -> Way:
     """The request that this advice stands for, had it come to us: same key, other MTI."""
-    kept = account.kept.get(sibling_key(record.key, mti))
+    kept = kept_answer(account, sibling_key(record.key, mti), record.at_ms)
     known = remembered(account, kept.hold_id, record.at_ms) if kept is not None else None
     # Of a completion, only one that still stands: what was undone is looked for in the other ways too.
     stands = known is not None and (mti == "0100" or known.ended not in GONE)
@@ -299,5 +308,6 @@ def _originals(account: Account, cards: frozenset[str], record: Message) -> int:
         kept.card_id in cards
         and kept.particulars.network == network
         and kept.particulars.mti in ORIGINAL_MTIS
+        and kept.forget_ms > record.at_ms
         for kept in account.kept.values()
     )

@@ -56,9 +56,10 @@ def find_original(
     said: Particulars,
     named: OriginalReference,
     order: tuple[str, ...],
+    now_ms: int,
 ) -> Match:
     """The original that a reversal or advice means, among the answers that `account` keeps for these cards."""
-    originals = list(_originals(account, cards, said.network))
+    originals = list(_originals(account, cards, said.network, now_ms))
     for way in order:
         found = _MESSAGE_WAYS[way](account, originals, said, named)
         if found:
@@ -96,11 +97,20 @@ def _open(account: Account, key: str, kept: KeptAnswer) -> tuple[bool, bool, boo
     return something, payment.ended not in GONE, payment.key == key
 
 
-def _originals(account: Account, cards: frozenset[str], network: str) -> Iterator[tuple[str, KeptAnswer]]:
+def _originals(
+    account: Account, cards: frozenset[str], network: str, now_ms: int
+) -> Iterator[tuple[str, KeptAnswer]]:
     for key, kept in account.kept.items():
         said = kept.particulars
-        if kept.card_id in cards and said.network == network and said.mti in ORIGINAL_MTIS:
+        ours = kept.card_id in cards and kept.forget_ms > now_ms
+        if ours and said.network == network and said.mti in ORIGINAL_MTIS:
             yield key, kept
+
+
+def kept_answer(account: Account, key: str, now_ms: int) -> KeptAnswer | None:
+    """The answer under a key, unless its time is over: whether a record has come by to drop it must not matter."""
+    kept = account.kept.get(key)
+    return kept if kept is not None and kept.forget_ms > now_ms else None
 
 
 def _by_reference(
@@ -130,14 +140,15 @@ def _by_network_id(
     """All messages of a payment bear its id: the payment's first message stands for them."""
     if not said.network_id:
         return []
+    answers = dict(originals)
     found = [pair for pair in originals if pair[1].particulars.network_id == said.network_id]
     payments = {kept.hold_id for _key, kept in found if kept.hold_id}
     if not payments:
         return found
     firsts = [
-        (payment.key, account.kept[payment.key])
+        (payment.key, answers[payment.key])
         for number in sorted(payments)
-        if (payment := account.payments.get(number)) is not None and payment.key in account.kept
+        if (payment := account.payments.get(number)) is not None and payment.key in answers
     ]
     return firsts or found
 
@@ -187,9 +198,18 @@ def payments_of(
 
 
 def find_payment(
-    payments: list[Payment], said: Particulars, amount_minor: int, order: tuple[str, ...]
+    payments: list[Payment],
+    said: Particulars,
+    amount_minor: int,
+    order: tuple[str, ...],
+    *,
+    confirms: bool = False,
 ) -> Found:
-    """The payment that a completion or a clearing's row means. `amount_minor` is its own, the fee with it."""
+    """The payment that a completion or a clearing's row means. `amount_minor` is its own, the fee with it.
+
+    `confirms`: it is the file's word for what may be posted already. Of several that fit, the one that waits for the
+    confirmation of this very amount is meant.
+    """
     for way in order:
         found = _PAYMENT_WAYS[way](payments, said, amount_minor)
         if found:
@@ -197,6 +217,9 @@ def find_payment(
             # An increment of what had expired began anew: what comes for both means the one that lives.
             if len(meant) > 1:
                 meant = [payment for payment in meant if not _outlived(payment)] or meant
+            waiting = [payment for payment in meant if payment.online_minor == amount_minor > 0]
+            if confirms and len(waiting) == 1:
+                meant = waiting
             candidates = tuple(payment.hold_id for payment in meant)
             return Found(meant[0] if len(meant) == 1 else None, way, candidates)
     return Found()
@@ -256,6 +279,39 @@ _PAYMENT_WAYS: dict[str, Callable[[list[Payment], Particulars, int], list[Paymen
 
 PAYMENT_WAYS = tuple(_PAYMENT_WAYS)
 MESSAGE_WAYS = tuple(_MESSAGE_WAYS)
+
+
+def cleared_before(
+    account: Account,
+    cards: frozenset[str],
+    said: Particulars,
+    kind: str,
+    total_minor: int,
+    order: tuple[str, ...],
+    now_ms: int,
+) -> bool:
+    """Whether a file has posted, with no payment of ours to it, what this completion posts: by the ways of `order`."""
+    rows = [
+        (row, kept.amount_minor + kept.fee_minor)
+        for kept in account.cleared.values()
+        if (row := kept.particulars) is not None
+        and kept.kind == kind
+        and kept.card_id in cards
+        and row.network == said.network
+        and kept.forget_ms > now_ms
+    ]
+    for row, row_minor in rows:
+        fits = {
+            "network_id": said.network_id and said.network_id == row.network_id,
+            "approval_code": said.approval_code
+            and (said.approval_code, said.acquirer) == (row.approval_code, row.acquirer),
+            "unique": said.merchant_id
+            and (said.merchant_id, said.transmission[:4], total_minor)
+            == (row.merchant_id, row.transmission[:4], row_minor),
+        }
+        if any(fits[way] for way in order):
+            return True
+    return False
 
 
 def find_grown(

@@ -12,6 +12,7 @@ from typing import Any
 from authoriser.ledger import commands as c
 from authoriser.ledger import operators
 from authoriser.ledger import records as r
+from authoriser.ledger.common import returned_parts
 from authoriser.ledger.operators import account_named, card_named, made_before, refuse_issued
 from authoriser.ledger.outcome import Outcome
 from authoriser.ledger.state import Account, Card, Proposal, ShardState
@@ -96,6 +97,7 @@ def release_hold(state: ShardState, command: c.ReleaseHold, now_ms: int, _policy
         returned_minor=held,
         # What was captured of it stays a payment, and goes on counting as one.
         returned_times=0 if payment.captured_minor else 1,
+        returned=returned_parts(payment, held),
     )
     released = r.HoldReleased(now_ms, account.account_id, payment.card_id, (moved,), command.audit)
     return Outcome(records=(released,), account_id=account.account_id, changed=True)

@@ -5,7 +5,7 @@ journal that contradicts itself must not be followed.
 """
 
 from authoriser.ledger import records as r
-from authoriser.ledger.state import Account, Card, Payment
+from authoriser.ledger.state import Account, Card, Part, Payment
 from rules import Counted, Spend
 from rules import usage as limits_used
 
@@ -87,34 +87,65 @@ def keep_first_answer(account: Account, hold_id: int, forget_ms: int) -> None:
 # ---- limits
 
 
-def count(account: Account, record: r.Decided, counted: Counted, hold_id: int, approved_minor: int) -> None:
-    """An approval counts for its card's limits. One that adds to a payment is no second payment."""
+def count(account: Account, record: r.Decided, counted: Counted, number: int, approved_minor: int) -> None:
+    """An approval, as record `number`, counts for its card. One that adds to a payment is no second payment."""
     card = account.cards[record.card_id]
     if card.usage is None or card.recent is None:
         card.usage, card.recent = {}, []
-    times = 0 if record.hold is None else 1
+    times = 1
+    if record.hold is None:
+        times = 0
+        payment = account.payments[record.moved[0].hold_id]
+        payment.parts = (*payment.parts, Part(number, record.card_id, counted, approved_minor))
     limits_used.count(card.usage, counted, approved_minor, times)
-    spend = Spend(record.at_ms, hold_id, approved_minor, counted.classes)
+    spend = Spend(record.at_ms, number, approved_minor, counted.classes)
     limits_used.remember(card.recent, spend)
     if counted.contactless == COUNTS:
         card.contactless_count += times
         card.contactless_minor += approved_minor
     elif counted.contactless == BEGINS_AGAIN:
         card.contactless_count = card.contactless_minor = 0
+        card.contactless_from_no = number
 
 
 def _give_back(account: Account, payment: Payment, moved: r.Moved) -> None:
-    """Undo what a payment counted for. With an amount below zero, count more of it: a stand-in approved more."""
-    amount_minor, times = moved.returned_minor, moved.returned_times
+    """Undo what a payment counted for, part by part. With an amount below zero, count more of it: a stand-in approved
+    more.
+    """
+    rest_minor = moved.returned_minor
+    for returned in moved.returned:
+        part = next(part for part in payment.parts if part.number == returned.number)
+        _uncount(account, part.card_id, part.counted, part.number, returned.amount_minor, 0)
+        left = Part(part.number, part.card_id, part.counted, part.amount_minor - returned.amount_minor)
+        assert left.amount_minor >= 0, "no part of a payment gives back more than it counted"
+        payment.parts = tuple([left if other is part else other for other in payment.parts])
+        rest_minor -= returned.amount_minor
     counted = moved.counted or payment.counted
-    card: Card | None = account.cards.get(payment.card_id)
-    if counted is None or card is None or card.usage is None or card.recent is None:
-        return
-    limits_used.count(card.usage, counted, -amount_minor, -times)
-    limits_used.forget(card.recent, payment.hold_id, amount_minor)
-    if counted.contactless == COUNTS:
-        card.contactless_count = max(0, card.contactless_count - times)
-        card.contactless_minor = max(0, card.contactless_minor - amount_minor)
+    if counted is not None and (rest_minor or moved.returned_times):
+        _uncount(account, payment.card_id, counted, payment.hold_id, rest_minor, moved.returned_times)
+
+
+def _uncount(
+    account: Account, card_id: str, counted: Counted, number: int, amount_minor: int, times: int
+) -> None:
+    """Take what record `number` counted from its card, and from those that went on from that card's counters."""
+    for card in _counting(account, account.cards[card_id], number):
+        if card.usage is None or card.recent is None:
+            continue
+        limits_used.count(card.usage, counted, -amount_minor, -times)
+        limits_used.forget(card.recent, number, amount_minor)
+        if counted.contactless == COUNTS and number > card.contactless_from_no:
+            card.contactless_count = max(0, card.contactless_count - times)
+            card.contactless_minor = max(0, card.contactless_minor - amount_minor)
+
+
+def _counting(account: Account, card: Card, number: int) -> list[Card]:
+    """A card, and its successors if it was replaced after record `number`: each began with what the one before had."""
+    if card.replaced_no <= number:
+        return [card]
+    name, ids = card.family or card.card_id, list(account.cards)  # in the order in which they were issued
+    later = (account.cards[card_id] for card_id in ids[ids.index(card.card_id) + 1 :])
+    return [card, *(other for other in later if other.family == name)]
 
 
 # ---- journals of version 0.1

@@ -2,7 +2,7 @@
 
 from authoriser.ledger import commands as c
 from authoriser.ledger import records as r
-from authoriser.ledger.common import APPROVING, postings, settlement_book
+from authoriser.ledger.common import APPROVING, postings, returned_parts, settlement_book
 from authoriser.ledger.outcome import Outcome
 from authoriser.ledger.state import KeptAnswer, Payment, ShardState
 from rules import Reason
@@ -75,7 +75,7 @@ def _unheard(
         returned_minor=undone_minor,
         returned_times=1 if over else 0,
         fee_minor=-fee_minor,
-        counted=kept.counted if kept is not None and not first else None,
+        returned=returned_parts(payment, undone_minor, 0 if over or kept is None else kept.number),
     )
     return moved, entries
 

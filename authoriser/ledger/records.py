@@ -78,16 +78,23 @@ class HoldPlaced(Struct, frozen=True, array_like=True, gc=False):
     forget_ms: int = 0
 
 
+class Returned(Struct, frozen=True, array_like=True, gc=False):
+    """What limits get back of the message of record `number`, which had made a payment grow."""
+
+    number: int
+    amount_minor: int
+
+
 class Moved(Struct, frozen=True, array_like=True, gc=False):
     """What happens to a payment that exists. Amounts are differences, in minor units of the account's currency.
 
     `held_minor` is what available funds lose (less than nothing: get back), `authorised_minor` what the payment is
     approved for, `captured_minor` what is posted of it, `online_minor` what of that a clearing file will only confirm.
     `transaction_minor` is the difference in the shop's currency where that is another, `fee_minor` that of the fees in
-    `captured_minor`. `expires_ms` and `forget_ms` 0 leave them.
-    `approval_code` is one more DE38 by which it is known. `ended` says how it ended, "" where it did not: voided,
-    reversed, expired, captured, superseded, released. `returned_minor` and `returned_times` are given back to its
-    card's limits, as `counted` where that is not how its first message counted.
+    `captured_minor`. `expires_ms` and `forget_ms` 0 leave them. `approval_code` is one more DE38 by which it is known.
+    `ended` says how it ended, "" where it did not: voided, reversed, expired, captured, superseded, released.
+    `returned_minor` and `returned_times` are given back to limits: `returned` as the messages counted that had made the
+    payment grow, the rest as its first did. (Older journals have `counted`: as the one message did that was undone.)
     """
 
     hold_id: int
@@ -104,6 +111,7 @@ class Moved(Struct, frozen=True, array_like=True, gc=False):
     fee_minor: int = 0
     forget_ms: int = 0
     counted: Counted | None = None
+    returned: tuple[Returned, ...] = ()
 
 
 class Entry(Struct, frozen=True, array_like=True, gc=False):
@@ -120,9 +128,7 @@ class Entry(Struct, frozen=True, array_like=True, gc=False):
 
 
 class AmountGiven(Struct, frozen=True, array_like=True, gc=False):
-    """One amount of the reply's DE54. `kind`: 01 ledger balance, 02 available, 57 original amount. Below zero:
-    debit.
-    """
+    """One amount of the reply's DE54. `kind`: 01 ledger balance, 02 available, 57 original. Below zero: debit."""
 
     account: str
     kind: str
@@ -354,12 +360,11 @@ class Cleared(Struct, frozen=True, array_like=True, tag=13, gc=False):
     forget_ms: int
     moved: tuple[Moved, ...] = ()
     entries: tuple[Entry, ...] = ()
+    final: bool = True
 
 
 class PolicyChanged(Struct, frozen=True, array_like=True, tag=14, gc=False):
-    """The rules by which every later request is decided. `text` is the whole TOML, `version` the beginning of its
-    hash.
-    """
+    """The rules by which every later request is decided: the whole TOML, and the beginning of its hash."""
 
     at_ms: int
     version: str
@@ -378,9 +383,7 @@ class ControlsChanged(Struct, frozen=True, array_like=True, tag=15, gc=False):
 
 
 class CardReplaced(Struct, frozen=True, array_like=True, tag=16, gc=False):
-    """A new number on the same account; the old one stays good until `old_closes_ms`. Both are one family to
-    matching.
-    """
+    """A new number on the same account; the old one is good until `old_closes_ms`. Both are one to matching."""
 
     at_ms: int
     account_id: str

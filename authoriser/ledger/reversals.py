@@ -19,13 +19,14 @@ from authoriser.ledger.common import (
     parts_named,
     postings,
     refused,
+    returned_parts,
     settlement_book,
 )
-from authoriser.ledger.matching import GONE, Match, find_original, remembered, tombstone_for
+from authoriser.ledger.matching import GONE, Match, find_original, kept_answer, remembered, tombstone_for
 from authoriser.ledger.outcome import Outcome
 from authoriser.ledger.payments import POSTING
 from authoriser.ledger.state import Account, Card, KeptAnswer, Payment, ShardState
-from rules import Counted, Reason
+from rules import Reason
 
 
 class Given(Struct, frozen=True):
@@ -48,7 +49,7 @@ def reverse(state: ShardState, command: c.ReversalRequest, now_ms: int, policy: 
         noted = _noted(command, now_ms, "reversal_for_unknown_card", "no card of ours has this number")
         return _answer(command, now_ms, policy, None, None, noted=noted)
     cards = family(account, card)
-    match = find_original(account, cards, command.particulars, command.original, policy.matching)
+    match = find_original(account, cards, command.particulars, command.original, policy.matching, now_ms)
     if match.kept is not None:
         return _undo(command, now_ms, policy, account, card, match, match.kept)
     if match.candidates:
@@ -81,7 +82,7 @@ def _undo(
             detail = "it had posted to suspense; what came of that since is to be seen there"
             noted = _noted(command, now_ms, "reversal_of_suspended", detail, account.account_id)
         return _answer(command, now_ms, policy, account, card, given=Given(match), noted=noted)
-    first = account.kept.get(payment.key)
+    first = kept_answer(account, payment.key, now_ms)
     moved, entries = undone(payment, match.key, kept, first, command.new_total_minor, now_ms)
     noted = None
     total_minor = _in_our_currency(payment, command.new_total_minor or 0)
@@ -92,6 +93,20 @@ def _undo(
         )
     given = Given(match, payment, moved, entries)
     return _answer(command, now_ms, policy, account, card, given=given, noted=noted)
+
+
+class _Posted(Struct, frozen=True):
+    """What a message has posted and nobody has given back, the fee with it (of a refund beside it)."""
+
+    minor: int
+    fee_minor: int
+    refund: bool
+
+    def fee_in(self, unposted_minor: int) -> int:
+        """How much fee is in what is unposted: the shop's own amount comes back first."""
+        if unposted_minor == self.minor:
+            return self.fee_minor
+        return 0 if self.refund else max(0, unposted_minor - self.minor + self.fee_minor)
 
 
 def undone(
@@ -109,22 +124,25 @@ def undone(
     """
     of_completion = kept is not None and kept.particulars.mti == "0220" and key != payment.key
     # What a completion posted is captured: only its own reversal unposts it. A single message posted all by itself.
-    posted = kept if of_completion else first
-    unpostable_minor = fee_minor = 0
+    posting = kept if of_completion else first
+    refund = payment.kind == "refund"
+    posted = _Posted(payment.online_minor, payment.fee_minor, refund)
+    if posting is not None:
+        posted = _Posted(posting.approved_minor, posting.fee_minor, refund)
+    unpostable_minor = 0
     if of_completion or payment.particulars.mti in POSTING:
-        unpostable_minor, fee_minor = payment.online_minor, payment.fee_minor
-        if posted is not None:
-            unpostable_minor = min(unpostable_minor, posted.approved_minor)
-            fee_minor = posted.fee_minor if unpostable_minor == posted.approved_minor else 0
+        unpostable_minor = min(payment.online_minor, posted.minor)
     if new_total_minor:
-        return _reduced(payment, _in_our_currency(payment, new_total_minor), unpostable_minor, now_ms)
+        return _reduced(payment, _in_our_currency(payment, new_total_minor), unpostable_minor, posted, now_ms)
     if kept is not None and of_completion:
         left_minor = None if unpostable_minor else payment.authorised_minor
+        fee_minor = posted.fee_in(unpostable_minor)
         return _given_back(payment, 0, unpostable_minor, now_ms, left_minor=left_minor, fee_minor=fee_minor)
     if kept is not None and kept.part_of:
         released = min(kept.approved_minor, payment.held_minor)
         left_minor = max(payment.captured_minor, payment.authorised_minor - kept.approved_minor)
-        return _given_back(payment, released, 0, now_ms, left_minor=left_minor, counted=kept.counted)
+        return _given_back(payment, released, 0, now_ms, left_minor=left_minor, part_no=kept.number)
+    fee_minor = posted.fee_in(unpostable_minor)
     return _given_back(payment, payment.held_minor, unpostable_minor, now_ms, whole=True, fee_minor=fee_minor)
 
 
@@ -138,14 +156,15 @@ def _in_our_currency(payment: Payment, new_total_minor: int) -> int:
 
 
 def _reduced(
-    payment: Payment, total_minor: int, unpostable_minor: int, now_ms: int
+    payment: Payment, total_minor: int, unpostable_minor: int, posted: _Posted, now_ms: int
 ) -> tuple[r.Moved, tuple[r.Entry, ...]]:
     """To a new total, which never enlarges: of what messages posted, then of what is held beyond what is captured."""
     total_minor = min(total_minor, max(payment.authorised_minor, payment.captured_minor))
     unposted = min(unpostable_minor, max(0, payment.captured_minor - total_minor))
     held_minor = min(payment.held_minor, max(0, total_minor - (payment.captured_minor - unposted)))
     left_minor = max(total_minor, payment.captured_minor - unposted)
-    return _given_back(payment, payment.held_minor - held_minor, unposted, now_ms, left_minor=left_minor)
+    released_minor, fee_minor = payment.held_minor - held_minor, posted.fee_in(unposted)
+    return _given_back(payment, released_minor, unposted, now_ms, left_minor=left_minor, fee_minor=fee_minor)
 
 
 def _given_back(
@@ -157,11 +176,11 @@ def _given_back(
     whole: bool = False,
     left_minor: int | None = None,
     fee_minor: int = 0,
-    counted: Counted | None = None,
+    part_no: int = 0,
 ) -> tuple[r.Moved, tuple[r.Entry, ...]]:
     """`whole`: nothing more is expected of the payment, whatever of it is captured. `left_minor` is what stays
     approved, None for what is still held and captured. `fee_minor` of what is unposted was a fee; of all of it, all
-    fees are. `counted` is how the message counted that is reversed, None for as the payment's first.
+    fees are. `part_no` is the record of the message that is reversed where that is not the payment's first, else 0.
     """
     held_minor = payment.held_minor - released_minor
     captured_minor = payment.captured_minor - unposted_minor
@@ -194,7 +213,7 @@ def _given_back(
         returned_minor=-authorised_minor,
         returned_times=1 if over else 0,
         fee_minor=-fee_minor if unposted_minor else 0,
-        counted=counted,
+        returned=returned_parts(payment, -authorised_minor, 0 if over else part_no),
     )
     return moved, entries
 

@@ -55,8 +55,6 @@ def _share_messages(account: Account) -> None:
             kept.card_id = card.card_id
         kept.response_code = sys.intern(kept.response_code)
         _intern(kept.particulars)
-        if kept.counted is not None:
-            kept.counted = _one(kept.counted)
         payment = payments.get(kept.hold_id)
         if payment is None or payment.key != key:
             continue

@@ -24,7 +24,9 @@ class Card(Struct, array_like=True, gc=False):
     `funded_minor` is what its import credited with it; a later import of the same card must say the same. `family` is
     the id of the first card of a row of replacements, "" for a card that replaced none; `closes_ms` is when a
     replaced card ends, 0 for never. `usage` is what was spent by class and `recent` the latest approvals, both
-    None before the first payment.
+    None before the first payment. `replaced_no` is the record by which it was replaced, 0 where it was not: what had
+    counted for it by then counts for its successor too. The contactless counters began again with record
+    `contactless_from_no`: a tap from before it is no part of them.
     """
 
     card_id: str
@@ -42,6 +44,20 @@ class Card(Struct, array_like=True, gc=False):
     recent: list[Spend] | None = None
     contactless_count: int = 0
     contactless_minor: int = 0
+    replaced_no: int = 0
+    contactless_from_no: int = 0
+
+
+class Part(Struct, frozen=True, array_like=True, gc=False):
+    """What one message added to a payment that was there, as record `number`, and how and for which card it counted.
+
+    `amount_minor` is what of it still counts.
+    """
+
+    number: int
+    card_id: str
+    counted: Counted
+    amount_minor: int
 
 
 class Payment(Struct, array_like=True, gc=False):
@@ -52,7 +68,8 @@ class Payment(Struct, array_like=True, gc=False):
     message (0200, 0220), so that a clearing file only confirms it. `transaction_minor` is the approved total in the
     shop's currency, where that is another. `approval_codes` are all DE38 given for it. `ended` is "" while it lives.
     `spoken_no` is the number of the last record by which the network spoke of it (a reversal, an advice, a capture): it
-    knows of what was approved before, however the answers fared.
+    knows of what was approved before, however the answers fared. `parts` are what made it grow, oldest first: the rest
+    of `authorised_minor` counts as `counted` says, which is how its first message did.
     """
 
     hold_id: int
@@ -74,6 +91,7 @@ class Payment(Struct, array_like=True, gc=False):
     counted: Counted | None = None
     answer_unknown: bool = False
     spoken_no: int = 0
+    parts: tuple[Part, ...] = ()
 
 
 class KeptAnswer(Struct, array_like=True, gc=False):
@@ -96,14 +114,16 @@ class KeptAnswer(Struct, array_like=True, gc=False):
     replied_minor: int | None = None
     amounts: tuple[AmountGiven, ...] = ()
     fee_minor: int = 0
-    counted: Counted | None = None
     number: int = 0
     sibling: str = ""
     part_of: str = ""
 
 
 class ClearedKept(Struct, array_like=True, gc=False):
-    """What became of a row of a clearing file, for the file's second run."""
+    """What became of a row of a clearing file, for the file's second run.
+
+    `particulars` are those of a row that met no payment, by which a late completion may still be known; else None.
+    """
 
     kind: str
     outcome: str
@@ -113,6 +133,9 @@ class ClearedKept(Struct, array_like=True, gc=False):
     settlement: str
     matched_by: str
     forget_ms: int
+    final: bool = True
+    card_id: str = ""
+    particulars: Particulars | None = None
 
 
 class ClearingFile(Struct, array_like=True, gc=False):

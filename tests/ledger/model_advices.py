@@ -67,14 +67,17 @@ class Advices(Messages):
             return {}
         total = total_of(asked)
         expires = now + self.lifetime(said.mcc, asked.hold_lifetime_ms)
-        stands = found is not None and found["kind"] == "" and found["ended"] in {"", "captured"}
-        if stands and found["ended"] and self.by_id_alone(found, card, asked):
+        kind = "refund" if asked.transaction.value == "refund" else ""
+        stands = found is not None and found["kind"] == kind and found["ended"] in {"", "captured"}
+        if stands and found["ended"] and self.by_id_alone(found, card, asked, now):
             stands = False
-        if stands and asked.transaction.value != "refund":
+        if stands:
+            message = None if kind else message
             found["spoken"] = self.record_no
             if said.approval_code and said.approval_code not in found["codes"]:
                 found["codes"].append(said.approval_code)
-            self.supersede(found, asked, total + (found["authorised"] - message["added"] if message else 0))
+            whole = total + (found["authorised"] - message["added"] if message else 0)
+            self.supersede(found, asked, whole, message)
             if message is not None and message["part_of"]:
                 message["added"] = total
             found["expires"] = max(found["expires"], expires)
@@ -96,12 +99,12 @@ class Advices(Messages):
         it, the network's id first; a pump's advice by DE38 or RRN as well. No part: all of it is meant.
         """
         said, place = asked.particulars, self.cards[card]["account"]
-        message = self.kept[place].get(asked.sibling_key)
+        message = self.alive(place, asked.sibling_key, now)
         exact, unseen = True, message is None
         if message is None:
-            found = self.originals(place, card, asked, id_first=True)
+            found = self.originals(place, card, asked, now, id_first=True)
             message = found[0] if len(found) == 1 else None
-            exact = not self.by_id(card, asked)
+            exact = not self.by_id(card, asked, now)
         p = self.remembered(message["payment"], now) if message is not None else None
         if p is None:
             return (self.fuelled(card, said, now) if said.mcc == "5542" else None), None
@@ -109,32 +112,32 @@ class Advices(Messages):
             return p, {"added": 0, "part_of": asked.key, "part": 0}
         if message is not None and message["part_of"]:
             return p, message
-        others = sum(kept["added"] for kept in self.parts_of(p))
+        others = sum(kept["added"] for kept in self.parts_of(p, now))
         if exact and others:
             return p, {"added": max(0, p["authorised"] - others), "part_of": "", "part": 0}
         return p, None
 
-    def parts_of(self, p: Payment) -> list[Kept]:
+    def parts_of(self, p: Payment, now: int) -> list[Kept]:
         """The increments of a payment, each once: a stand-in's word about one is no other."""
         return [
             kept
             for kept in self.kept[p["account"]].values()
-            if kept["payment"] == p["number"] and kept["part_of"] == kept["key"]
+            if kept["payment"] == p["number"] and kept["part_of"] == kept["key"] and kept["forget"] > now
         ]
 
-    def by_id(self, card: str, asked: Any) -> bool:
+    def by_id(self, card: str, asked: Any, now: int) -> bool:
         """Whether the network's id names something."""
         name, place = asked.particulars.network_id, self.cards[card]["account"]
-        answers = self.answers_of(place, card, asked.particulars.network)
+        answers = self.answers_of(place, card, asked.particulars.network, now)
         return any(name and kept["said"].network_id == name for kept in answers)
 
-    def by_id_alone(self, p: Payment, card: str, asked: Any) -> bool:
+    def by_id_alone(self, p: Payment, card: str, asked: Any, now: int) -> bool:
         """Whether nothing but the network's id says that this captured payment is meant: then one more was approved."""
         place = self.cards[card]["account"]
-        if asked.sibling_key in self.kept[place] or not self.by_id(card, asked):
+        if self.alive(place, asked.sibling_key, now) is not None or not self.by_id(card, asked, now):
             return False
         nameless = msgspec.structs.replace(asked.particulars, network_id="")
-        found = self.originals(place, card, msgspec.structs.replace(asked, particulars=nameless))
+        found = self.originals(place, card, msgspec.structs.replace(asked, particulars=nameless), now)
         return len(found) != 1 or found[0]["payment"] != p["number"]
 
     def fuelled(self, card: str, said: Any, now: int) -> Payment | None:
@@ -149,10 +152,10 @@ class Advices(Messages):
         ]
         return next((found[0] for found in ways if len(found) == 1), None)
 
-    def originals(self, place: str, card: str, asked: Any, *, id_first: bool = False) -> list[Kept]:
+    def originals(self, place: str, card: str, asked: Any, now: int, *, id_first: bool = False) -> list[Kept]:
         """The message that is meant: by DE90, else by its numbers, else by the network's id. Several: ambiguous."""
         said, named = asked.particulars, asked.original
-        answers = self.answers_of(place, card, said.network)
+        answers = self.answers_of(place, card, said.network, now)
         own = (said.rrn, said.stan, said.acquirer)
         exact = [kept for kept in answers if self.names(named, kept["said"])]
         numbers = [
@@ -162,10 +165,10 @@ class Advices(Messages):
         ]
         by_id = [kept for kept in answers if said.network_id and kept["said"].network_id == said.network_id]
         ways = [exact, numbers]
-        ways.insert(0 if id_first else 2, self.firsts(place, by_id))
-        return next((self.one_a_payment(place, found) for found in ways if found), [])
+        ways.insert(0 if id_first else 2, self.firsts(place, by_id, now))
+        return next((self.one_a_payment(place, found, now) for found in ways if found), [])
 
-    def one_a_payment(self, place: str, found: list[Kept]) -> list[Kept]:
+    def one_a_payment(self, place: str, found: list[Kept], now: int) -> list[Kept]:
         """Several messages of one payment are that payment. A request and the stand-in's advice of it are one
         transaction, and whichever of them has something open is meant.
         """
@@ -175,7 +178,9 @@ class Advices(Messages):
             return found
         together = found
         if len(roots) == 1:
-            together = [kept for kept in self.kept[place].values() if kept["root"] in roots]
+            together = [
+                kept for kept in self.kept[place].values() if kept["root"] in roots and kept["forget"] > now
+            ]
             together = found + [kept for kept in together if kept not in found]
         meant = max(together, key=self.meantness)
         return [self.kept[place].get(meant["part_of"], meant)]
@@ -186,25 +191,27 @@ class Advices(Messages):
             return False, False, False
         return bool(p["held"] or p["online"]), p["ended"] not in GONE, p["key"] == kept["key"]
 
-    def firsts(self, place: str, found: list[Kept]) -> list[Kept]:
+    def firsts(self, place: str, found: list[Kept], now: int) -> list[Kept]:
         """All messages of a payment bear its id: its first stands for them. What was declined is no payment."""
         numbers = sorted({kept["payment"] for kept in found if kept["payment"] in self.payments})
         keys = [self.payments[number]["key"] for number in numbers]
-        return [self.kept[place][key] for key in keys if key in self.kept[place]] or found
+        return [first for key in keys if (first := self.alive(place, key, now)) is not None] or found
 
-    def supersede(self, p: Payment, asked: Any, total: int) -> None:
+    def supersede(self, p: Payment, asked: Any, total: int, part: Kept | None) -> None:
         """One hold with what the stand-in's amount makes of the total, whatever the funds."""
         total, before = max(total, p["captured"]), p["authorised"]
         p["held"] = 0 if p["ended"] else total - p["captured"]
+        if p["kind"] == "refund":
+            p["held"] = 0
         p["authorised"] = total
         said = asked.particulars
         if p["shop"] and before:
             exact = said.transaction_minor and total == said.amount_minor
             p["shop"] = said.transaction_minor if exact else p["shop"] * total // before
         if total < before:
-            self.give_back(p, before - total)
+            self.give_back(p, before - total, part=part["part"] if part else None)
         elif total > before:
-            self.count_more(p, total - before)
+            self.count_more(p, total - before, part=part["part"] if part else 0)
 
     def decline(self, p: Payment, part: Kept | None) -> None:
         """Nobody will capture what a stand-in declined: our hold goes, of an increment, or of what was grown, its own
@@ -214,7 +221,7 @@ class Advices(Messages):
         p["held"] -= less
         over = not p["held"]
         nothing_left = over and not p["captured"]
-        self.give_back(p, less, times=1 if nothing_left else 0, part=part["part"] if part else 0)
+        self.give_back(p, less, times=1 if nothing_left else 0, part=part["part"] if part else None)
         if part:
             part["added"] = 0
             p["authorised"] -= less
@@ -228,7 +235,7 @@ class Advices(Messages):
     def complete(self, card: str, asked: Any, number: int, now: int) -> tuple[str, Kept]:
         """The exception's kind, if there is one, and what is kept."""
         said, place = asked.particulars, self.cards[card]["account"]
-        sibling = self.kept[place].get(asked.sibling_key)
+        sibling = self.alive(place, asked.sibling_key, now)
         if sibling is not None and sibling["reply"].reason == "approved":
             p = self.remembered(sibling["payment"], now)
             if p is not None and p["ended"] not in GONE:
@@ -257,10 +264,32 @@ class Advices(Messages):
         kept = {"payment": number, "posted": total, "fee": fee_of(asked), "until": expires + 3 * DAY}
         if len(found) > 1:
             return "completion_ambiguous", {**kept, "candidates": tuple(q["number"] for q in found)}
-        return "", kept
+        return ("completion_of_captured" if self.cleared_first(card, asked, now) else ""), kept
 
-    def meant(self, card: str, asked: Any, kind: str, now: int, *, alike: bool = True) -> list[Payment]:
-        """What a completion or presentment may be of: by the network's id, else DE38, else details that one has."""
+    def cleared_first(self, card: str, asked: Any, now: int) -> bool:
+        """Whether a file has posted it as forced: by its id, its code or its details. Then it is posted twice."""
+        said = asked.particulars
+        kind = "refund" if asked.transaction.value == "refund" else "presentment"
+        for kept in self.cleared[self.cards[card]["account"]].values():
+            row = kept["row"].particulars
+            if kept["outcome"] != "forced" or kept["row"].kind != kind or kept["forget"] <= now:
+                continue
+            if row.network != said.network or self.family(kept["card"]) != self.family(card):
+                continue
+            code, details = (said.approval_code, said.acquirer), (said.merchant_id, said.transmission[:4])
+            same_code = said.approval_code and code == (row.approval_code, row.acquirer)
+            whole = row.amount_minor + kept["row"].fee_minor == total_of(asked)
+            alike = said.merchant_id and whole and details == (row.merchant_id, row.transmission[:4])
+            if (said.network_id and said.network_id == row.network_id) or same_code or alike:
+                return True
+        return False
+
+    def meant(
+        self, card: str, asked: Any, kind: str, now: int, *, alike: bool = True, confirms: bool = False
+    ) -> list[Payment]:
+        """What a completion or presentment may be of: by the network's id, else DE38, else details that one has. Of
+        several, what a file's row `confirms` is the one that waits for it.
+        """
         said, total = asked.particulars, total_of(asked)
         of = [p for p in self.payments_of(card, said.network, now) if p["kind"] == kind]
         coded = [p for p in of if said.approval_code and said.approval_code in p["codes"]]
@@ -280,5 +309,7 @@ class Advices(Messages):
             if found:
                 stand = [p for p in found if p["ended"] not in GONE] or found[-1:]
                 lives = [p for p in stand if p["ended"] != "expired" or p["captured"]]
-                return lives if len(stand) > 1 and lives else stand
+                stand = lives if len(stand) > 1 and lives else stand
+                waiting = [p for p in stand if confirms and p["online"] == total > 0]
+                return waiting if len(waiting) == 1 else stand
         return []

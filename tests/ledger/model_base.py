@@ -103,7 +103,7 @@ class Base:
         self.card_of: dict[bytes, str] = {}
         self.payments: dict[int, Payment] = {}
         self.kept: dict[str, dict[str, Kept]] = defaultdict(dict)
-        self.cleared: dict[str, dict[str, int]] = defaultdict(dict)
+        self.cleared: dict[str, dict[str, dict[str, Any]]] = defaultdict(dict)
         self.changes: dict[str, dict[str, tuple[str, int]]] = defaultdict(dict)
         self.stones: dict[str, list[dict[str, Any]]] = defaultdict(list)
         self.books: dict[str, int] = defaultdict(int)
@@ -171,7 +171,7 @@ class Base:
         found += [card["expires"] for card in self.cards.values()]
         found += [card["closes"] for card in self.cards.values()]
         found += [kept["forget"] for answers in self.kept.values() for kept in answers.values()]
-        found += [forget for rows in self.cleared.values() for forget in rows.values()]
+        found += [row["forget"] for rows in self.cleared.values() for row in rows.values()]
         found += [stone["forget"] for stones in self.stones.values() for stone in stones]
         return found + [forget for changes in self.changes.values() for _, forget in changes.values()]
 
@@ -199,7 +199,7 @@ class Base:
         """What a command let go of may have been remembered for nothing else, so this comes after it."""
         for place, at in self.touched.items():
             self.kept[place] = {k: v for k, v in self.kept[place].items() if v["forget"] > at}
-            self.cleared[place] = {k: v for k, v in self.cleared[place].items() if v > at}
+            self.cleared[place] = {k: v for k, v in self.cleared[place].items() if v["forget"] > at}
             self.changes[place] = {k: v for k, v in self.changes[place].items() if v[1] > at}
             self.stones[place] = [stone for stone in self.stones[place] if stone["forget"] > at]
             for number, p in list(self.payments.items()):
@@ -279,12 +279,18 @@ class Base:
         p = self.payments.get(number)
         return p if p is not None and (p["held"] or p["forget"] > now) else None
 
-    def answers_of(self, place: str, card: str, network: str) -> list[Kept]:
-        """Kept answers of such cards to what may be an original."""
+    def alive(self, place: str, key: str, now: int) -> Kept | None:
+        """An answer, unless it is outlived: whether a record has come by since must not matter."""
+        kept = self.kept[place].get(key)
+        return kept if kept is not None and kept["forget"] > now else None
+
+    def answers_of(self, place: str, card: str, network: str, now: int) -> list[Kept]:
+        """Kept answers of such cards to what may be an original, and that are not outlived."""
         return [
             kept
             for kept in self.kept[place].values()
             if kept["card"]
+            and kept["forget"] > now
             and self.family(kept["card"]) == self.family(card)
             and kept["said"].network == network
             and kept["said"].mti in {"0100", "0200", "0120", "0220"}

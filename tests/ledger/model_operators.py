@@ -129,6 +129,10 @@ class Operators(Clearing):
             "recent": [dict(spend) for spend in old["recent"]],
             "tapped": list(old["tapped"]),
         }
+        for part in self.parts_on(asked.old_card_id):
+            part["cards"].append(new.card_id)
+            if asked.old_card_id in part["taps"]:
+                part["taps"].add(new.card_id)
         old["replaced"] = True
         old["closes"] = asked.old_closes_ms
         self.keep_change(old["account"], asked.audit)

@@ -19,7 +19,7 @@ class Reversals(Advices):
         if self.full(place, 2 * (self.kept_max if card else self.unknown_max), now):
             return Expected(reply=say("not_admitted"), refused=True)
         start = self.record_no
-        found = self.originals(place, card, asked) if card else []
+        found = self.originals(place, card, asked, now) if card else []
         reply = say("reversal_done" if len(found) == 1 else "no_original")
         self.record(now, place)
         fault, about = "", {}
@@ -72,7 +72,7 @@ class Reversals(Advices):
             p["ended"] = "captured"
         return "reversal_after_capture" if left and not was_open and not back else ""
 
-    def approved_for(self, p: Payment, left: int, *, part: int = 0, over: bool = False) -> None:
+    def approved_for(self, p: Payment, left: int, *, part: int | None = None, over: bool = False) -> None:
         """Only `left` stays approved, never more than was: the difference is given back to the limits."""
         less = max(0, p["authorised"] - left)
         if less:
@@ -90,7 +90,9 @@ class Reversals(Advices):
         if not amount:
             return 0
         said, refund = p["said"], p["kind"] == "refund"
-        fee = kept["fee"] if amount == kept["posted"] else 0
+        fee = kept["fee"]
+        if amount < kept["posted"]:  # the shop's own amount comes back first
+            fee = 0 if refund else max(0, amount - (kept["posted"] - fee))
         back = -amount if refund else amount - fee
         self.post(p["account"], back, settlement(said.network, now, said.currency))
         self.post(p["account"], fee, f"fees:{said.currency}")
@@ -117,9 +119,8 @@ class Reversals(Advices):
         less = min(p["held"], kept["added"])
         p["held"] -= less
         over = bool(less) and not p["held"] and not p["captured"]
-        self.approved_for(
-            p, max(p["captured"], p["authorised"] - kept["added"]), part=kept["part"], over=over
-        )
+        left = max(p["captured"], p["authorised"] - kept["added"])
+        self.approved_for(p, left, part=None if over else kept["part"], over=over)
         kept["added"] = 0
         if less:
             self.end_if_empty(p)
@@ -199,7 +200,7 @@ class Reversals(Advices):
         less = p["authorised"] if over else min(p["authorised"], added)
         p["authorised"] -= less
         p["shop"] -= shop
-        part = kept["part"] if kept is not None else 0
+        part = None if over or kept is None else kept["part"]
         self.give_back(p, less, times=1 if over else 0, part=part)
         if over:
             p["ended"] = "voided"

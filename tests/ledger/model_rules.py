@@ -189,56 +189,71 @@ class Rules(Base):
         if kind not in SPENDING:
             return
         classes = self.classes(kind, mcc, entry)
-        part = {"card": card_id, "day": day_of(now), "classes": ["", *classes], "tap": 0}
+        number = self.record_no
+        # A card that goes on from this one, by a replacement, has what counted by then: it joins `cards`.
+        part = {
+            "number": number,
+            "cards": [card_id],
+            "day": day_of(now),
+            "classes": ["", *classes],
+            "taps": set(),
+            "amount": amount,
+        }
         p["parts"].append(part)
-        self._use(part, amount, times)
-        spend = {"at": now, "number": p["number"], "amount": amount}
+        self._use(card_id, part, amount, times)
+        spend = {"at": now, "number": number, "amount": amount}
         card = self.cards[card_id]
         card["recent"] = [*card["recent"], spend][-64:]
-        checks = getattr(asked, "checks", None)
-        if checks is None:
-            return  # a stand-in's
-        if checks.pin.value == "P" and entry in {"chip", "contactless"}:
+        checks = getattr(asked, "checks", None)  # a stand-in tells of none
+        if checks is not None and checks.pin.value == "P" and entry in {"chip", "contactless"}:
             card["tapped"] = [0, 0]
+            for other in self.parts_on(card_id):
+                other["taps"].discard(card_id)
         elif entry == "contactless" and mcc not in self.limits.get("exempt", ()):
             card["tapped"] = [card["tapped"][0] + times, card["tapped"][1] + amount]
-            part["tap"] = 1
+            part["taps"].add(card_id)
 
-    def count_more(self, p: Payment, amount: int) -> None:
-        """A stand-in approved more for it."""
-        if not p["parts"]:
-            return
-        counted = p["parts"][0]
-        self._use(counted, amount, 0)
-        spends = [spend for spend in self.cards[counted["card"]]["recent"] if spend["number"] == p["number"]]
-        if spends:
-            spends[-1]["amount"] += amount
-        card = self.cards[counted["card"]]
-        if counted["tap"]:
-            card["tapped"][1] += amount
+    def parts_on(self, card_id: str) -> list[dict[str, Any]]:
+        """What counted for a card, of all payments that are known."""
+        return [part for p in self.payments.values() for part in p["parts"] if card_id in part["cards"]]
 
-    def _use(self, part: dict[str, Any], amount: int, times: int) -> None:
-        usage = self.cards[part["card"]]["usage"]
+    def count_more(self, p: Payment, amount: int, part: int = 0) -> None:
+        """A stand-in approved more for it, or for one part of it."""
+        if p["parts"]:
+            self._change(p["parts"][part], amount, 0)
+
+    def _use(self, card_id: str, part: dict[str, Any], amount: int, times: int) -> None:
+        usage = self.cards[card_id]["usage"]
         for name in part["classes"]:
             for window in ("day", "week", "month"):
                 periods = usage.setdefault((name, window), {})
                 minor, count = periods.get(first_day(window, part["day"]), (0, 0))
                 periods[first_day(window, part["day"])] = (max(0, minor + amount), max(0, count + times))
 
-    def give_back(self, p: Payment, amount: int, *, times: int = 0, part: int = 0) -> None:
-        """What was taken back never counted. An increment's own part is given back as that counted; whatever else is,
-        as the first message did. `times` 1 where nothing is left of the payment.
+    def give_back(self, p: Payment, amount: int, *, times: int = 0, part: int | None = None) -> None:
+        """What was taken back never counted. What one message brought is given back as that counted, what the payment's
+        total loses as the newest parts did. `times` 1 where nothing is left of the payment.
         """
         if not p["parts"]:
             return
-        counted = {**p["parts"][part], "card": p["card"]}
-        self._use(counted, -amount, -times)
-        card = self.cards[p["card"]]
-        if counted["tap"]:
-            card["tapped"] = [max(0, card["tapped"][0] - times), max(0, card["tapped"][1] - amount)]
-        for spend in reversed(card["recent"]):
-            if spend["number"] == p["number"]:
-                gone = min(amount, spend["amount"])
-                spend["amount"] -= gone
-                amount -= gone
-        card["recent"] = [spend for spend in card["recent"] if spend["amount"]]
+        of = p["parts"][1:] if part is None else p["parts"][part:][:1] if part else []
+        for one in reversed(of):
+            less = min(amount, one["amount"])
+            amount -= less
+            self._change(one, -less, 0)
+        self._change(p["parts"][0], -amount, -times)
+
+    def _change(self, part: dict[str, Any], more: int, times: int) -> None:
+        """On each card for which the part counts."""
+        if not more and not times:
+            return
+        part["amount"] += more
+        for card_id in part["cards"]:
+            card = self.cards[card_id]
+            self._use(card_id, part, more, times)
+            if card_id in part["taps"]:
+                card["tapped"] = [max(0, card["tapped"][0] + times), max(0, card["tapped"][1] + more)]
+            for spend in card["recent"]:
+                if spend["number"] == part["number"]:
+                    spend["amount"] = max(0, spend["amount"] + more)
+            card["recent"] = [spend for spend in card["recent"] if spend["amount"]]

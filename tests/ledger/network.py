@@ -197,13 +197,22 @@ class Network(LedgerUnderTest):
         return f"{datetime.fromtimestamp(self.now_ms / 1000, UTC):%m%d}030405"
 
     @precondition(lambda self: self.sent)
-    @rule(which=recent, amount=amounts, way=ways, odd=oddities)
-    def grow(self, which: int, amount: int, way: str, odd: dict[str, Any]) -> None:
-        """An increment of something sent."""
+    @rule(which=recent, amount=amounts, way=ways, renewed=st.booleans(), odd=oddities)
+    def grow(self, which: int, amount: int, way: str, renewed: bool, odd: dict[str, Any]) -> None:
+        """An increment of something sent, perhaps by the number that its card has by now."""
         original = self.original(which)
         named = {"stan": self.name("4"), "original": c.NO_REFERENCE, **self.named(original, way), **odd}
         named.pop("approval_code", None)
-        self.send(increment(original, amount, **named))
+        command = increment(original, amount, **named)
+        known = self.model.card_of.get(original.token)
+        if renewed and known is not None:
+            family = [
+                token
+                for token, card in self.model.card_of.items()
+                if self.model.family(card) == self.model.family(known)
+            ]
+            command = replace(command, token=family[-1])
+        self.send(command)
 
     @precondition(lambda self: self.sent)
     @rule(

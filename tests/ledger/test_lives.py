@@ -345,3 +345,63 @@ def test_a_refunds_fee_takes_no_more_than_comes_back(bench: Bench) -> None:
     asked = request(100, mti="0200", transaction=Transaction.REFUND)
     assert bench.answer(replace(asked, fee_minor=50_000)) == ("approved", "00")
     assert bench.money == (10_000, 0, 10_000)
+
+
+# ---- refunds, fees and what is long over
+
+
+def test_a_stand_ins_refund_of_one_that_we_approved_is_that_one(bench: Bench) -> None:
+    """One refund under both approval codes, with the stand-in's amount; the file's row means it."""
+    asked = request(1_000, transaction=Transaction.REFUND, network_id="N1")
+    bench.do(asked)
+    bench.do(advice(900, of=asked, approval_code="STAND1"))
+    assert (only(bench).authorised_minor, only(bench).approval_codes[1:]) == (900, ("STAND1",))
+    assert bench.account.held_minor == 0
+    bench.do(clear_row(900, "refund", network_id="N1"))
+    assert (bench.account.balance_minor, bench.state.commons.exceptions) == (10_900, {})
+    assert (only(bench).captured_minor, only(bench).ended) == (900, "captured")
+
+
+def test_a_stand_ins_refund_of_a_purchase_is_one_of_its_own(bench: Bench) -> None:
+    """It bears the purchase's id, and takes nothing off its hold."""
+    bench.do(request(1_000, network_id="N1"))
+    bench.do(advice(900, network_id="N1", stan="000002", transaction=Transaction.REFUND))
+    seen = [(p.kind, p.held_minor, p.authorised_minor) for p in bench.account.payments.values()]
+    assert seen == [("", 1_000, 1_000), ("refund", 0, 900)]
+
+
+def test_a_new_total_below_the_fee_takes_the_rest_from_the_fees(bench: Bench) -> None:
+    """10.00 and a fee of 5.00 become 2.00: the settlement gives back what it got, the fees the other 3.00."""
+    asked = request(1_000, mti="0200", fee_minor=500)
+    bench.do(asked)
+    bench.do(reversal(asked, new_total_minor=200))
+    assert (bench.account.balance_minor, books(bench)) == (9_800, {"funding": -10_000, "fees": 200})
+    bench.do(reversal(asked, stan="900002"))
+    assert (bench.account.balance_minor, books(bench)) == (10_000, {"funding": -10_000})
+
+
+def test_an_outlived_answer_is_nobodys_original(bench: Bench) -> None:
+    """Half a year later and no record since: as if one had come by and dropped it."""
+    asked = request(1_000, mti="0200", network_id="N1", rrn="632610000001")
+    bench.do(asked)
+    bench.wait(180 * DAY_MS)
+    same = {"stan": asked.particulars.stan, "rrn": asked.particulars.rrn}
+    for command in (
+        reversal(asked, network_id=""),
+        reversal(asked, named=c.NO_REFERENCE, network_id="", **same),
+        reversal(asked, named=c.NO_REFERENCE),
+    ):
+        reply = bench.look(command).reply
+        assert reply is not None
+        assert (reply.reason, reply.response_code) == ("no_original", "25")
+
+
+def test_an_outlived_answer_is_not_what_a_stand_in_speaks_of(bench: Bench) -> None:
+    """Its decline is of nothing that we know."""
+    asked = request(1_000, hold_lifetime_ms=60 * DAY_MS)
+    bench.do(asked)
+    (kept,) = bench.account.kept.values()
+    bench.now_ms = kept.forget_ms - 1
+    assert len(bench.look(advice(1_000, of=asked, approving=False)).records[0].moved) == 1
+    bench.now_ms = kept.forget_ms
+    assert bench.look(advice(1_000, of=asked, approving=False)).records[0].moved == ()

@@ -165,7 +165,7 @@ class Together(Step, frozen=True, kw_only=True):
 
 
 class Clear(Step, frozen=True, kw_only=True):
-    """One row of a clearing file."""
+    """One row of a clearing file. `refused` is a row in conflict with what was posted."""
 
     clear: Literal["presentment", "refund", "reversal", "chargeback", "representment"]
     name: str = ""
@@ -181,7 +181,7 @@ class Clear(Step, frozen=True, kw_only=True):
     acquirer: str | None = None
     code: str | None = None
     purchased: str = ""
-    outcome: Literal["matched", "forced", "reconciled", "ambiguous", "suspense", "repeat"]
+    outcome: Literal["matched", "forced", "reconciled", "ambiguous", "suspense", "repeat", "refused"]
     difference: Money | None = None
 
 

@@ -181,7 +181,7 @@ class InProcess:
         data = b"".join(BIN2.wrap(bytes(iso8583.encode(dict(m), default_ascii)[0])) for m in messages)
         self._pipeline.on_bytes(self._line, data, trio.current_time())  # type: ignore[arg-type]
 
-    async def clear(self, row: ClearingRow) -> None:
+    async def clear(self, row: ClearingRow) -> str:
         day = trio.current_time() // 86_400
         said = Particulars(
             network=NETWORK,
@@ -199,19 +199,23 @@ class InProcess:
             approval_code=row.approval_code,
             reference=row.reference,
         )
-        self._execute(
-            c.ClearRow(
-                particulars=said,
-                key=f"{row.reference}|{row.kind}",
-                token=row.pan.encode(),
-                last_four=row.pan[-4:],
-                kind=row.kind,
-                settlement_date=f"202701{15 + int(day):02}",
-                fee_minor=row.fee_minor,
-                final=row.final,
-            )
+        command = c.ClearRow(
+            particulars=said,
+            key=f"{row.reference}|{row.kind}",
+            token=row.pan.encode(),
+            last_four=row.pan[-4:],
+            kind=row.kind,
+            settlement_date=f"202701{15 + int(day):02}",
+            fee_minor=row.fee_minor,
+            final=row.final,
         )
-        await self._settle()
+        try:
+            self._execute(command)
+        except c.CommandRefused as refused:
+            return refused.kind
+        finally:
+            await self._settle()
+        return ""
 
     async def operate(self, step: Operator, names: Names) -> str:
         await self._pass(STEP_S)

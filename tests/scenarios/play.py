@@ -6,6 +6,7 @@ words, so that a failure reads like the file.
 
 import zlib
 from collections import Counter
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -111,7 +112,8 @@ class Player:
         elif isinstance(step, Together):
             await self._send(step.together, step.unheard, expected, seen)
         elif isinstance(step, Clear):
-            await world.clear(self._row(step))
+            expected["refused"] = "conflict" if step.outcome == "refused" else ""
+            seen["refused"] = await world.clear(self._row(step))
         elif isinstance(step, Operator):
             expected["refused"] = step.refused
             seen["refused"] = await world.operate(step, self)
@@ -153,7 +155,9 @@ class Player:
 
     def _row(self, step: Clear) -> ClearingRow:
         if step.repeats:
-            return self._rows[step.repeats]
+            row = self._rows[step.repeats]
+            currency = CODES[row.currency]
+            return row if step.amount is None else replace(row, amount_minor=minor(step.amount, currency))
         self._cleared += 1
         original = self._writer.sent.get(step.about)
         fields = original.fields if original is not None else {}
@@ -216,7 +220,7 @@ class Player:
         if not isinstance(step, Clear):
             return
         cleared = [record for record in self._world.journal.records if isinstance(record, Cleared)]
-        expected["outcome"] = [] if step.outcome == "repeat" else [step.outcome]
+        expected["outcome"] = [] if step.outcome in {"repeat", "refused"} else [step.outcome]
         seen["outcome"] = [record.outcome for record in cleared]
         if step.difference is not None:
             expected["difference"] = step.difference

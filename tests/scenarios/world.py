@@ -90,8 +90,8 @@ class World(Protocol):
     async def unheard(self, messages: list[Fields]) -> None:
         """Send messages in one write, whose replies can't leave before their deadline."""
 
-    async def clear(self, row: ClearingRow) -> None:
-        """Post one row of a clearing file."""
+    async def clear(self, row: ClearingRow) -> str:
+        """Post one row of a clearing file. Gives the kind of its refusal, "" where it is posted."""
 
     async def operate(self, step: Operator, names: Names) -> str:
         """An operator's change. Gives the kind of its refusal, "" where it was made."""

@@ -240,10 +240,10 @@ class OverTcp:
         self.journal.feed(self._served.batches(self.journal.next_seq))
         return sum(isinstance(record, Decided | Reversed) for record in self.journal.records) == count
 
-    async def clear(self, row: ClearingRow) -> None:
-        await trio.to_thread.run_sync(self._clear, row)
+    async def clear(self, row: ClearingRow) -> str:
+        return await trio.to_thread.run_sync(self._clear, row)
 
-    def _clear(self, row: ClearingRow) -> None:
+    def _clear(self, row: ClearingRow) -> str:
         day = time.strftime("%Y%m%d", time.gmtime(self.now_ms() / 1000))
         said = {
             "line": 2,
@@ -263,7 +263,11 @@ class OverTcp:
             "transaction_date": day[:4] + row.purchased if row.purchased else "",
             "final": row.final,
         }
-        self._served.call("clearing.post", file_sha256="0" * 64, rows=[said])
+        try:
+            self._served.call("clearing.post", file_sha256="0" * 64, rows=[said])
+        except AdminError as refused:
+            return refused.kind or "wrong params"
+        return ""
 
     async def operate(self, step: Operator, names: Names) -> str:
         return await trio.to_thread.run_sync(self._operate, step, names)

@@ -7,7 +7,7 @@ import pytest
 import trio
 from msgspec import UNSET
 
-from authoriser.admin.clearing_protocol import ClearingRow, RowPosted
+from authoriser.admin.clearing_protocol import ClearingProblem, ClearingRow, RowPosted
 from authoriser.admin.client import AdminError
 from authoriser.events import read_events
 
@@ -97,6 +97,23 @@ async def test_a_row_is_known_by_its_reference_or_by_file_and_line(running: "Run
         (8, False),
         (9, False),
     ]
+
+
+async def test_a_reference_with_another_amount_is_a_conflict(running: "Running") -> None:
+    """In a later file: the check names line and column, posting refuses the row, and neither moves anything."""
+    named = {"reference": "74000005123456789012345"}
+    await post(running, row(2, **named))
+    before = await running.account()
+    changed = row(7, amount_minor=2_500, **named)
+    text = (
+        "presentment of reference '74000005123456789012345' was posted before, as 1999 and a fee of 0 in 978, and now "
+        "it is 2500 and 0 in 978 (minor units); a payment of its own has another reference or sequence"
+    )
+    checked = await running.admin("clearing.check", file_sha256=OTHER, rows=(row(6, **named), changed))
+    assert checked.problems == (ClearingProblem(7, "reference", text),)
+    with pytest.raises(AdminError, match="line 7, reference: presentment of reference '74"):
+        await post(running, changed, sha256=OTHER)
+    assert await running.account() == before
 
 
 async def test_a_restart_forgets_no_row(start: Start) -> None:

@@ -20,10 +20,14 @@ FIELDS = {
     "AmountGiven": "account kind currency amount_minor",
     "Card": (
         "card_id token key_version last_four expiry expires_ms state funded_minor family "
-        "closes_ms controls usage recent contactless_count contactless_minor"
+        "closes_ms controls usage recent contactless_count contactless_minor "
+        "replaced_no contactless_from_no"
     ),
     "ChangeKept": "what forget_ms",
-    "ClearedKept": ("kind outcome amount_minor fee_minor difference_minor settlement matched_by forget_ms"),
+    "ClearedKept": (
+        "kind outcome amount_minor fee_minor difference_minor settlement matched_by forget_ms final "
+        "card_id particulars"
+    ),
     "ClearingFile": "at_ms rows",
     "Commons": (
         "version epoch ended_clean books unknown_kept unknown_next_forget_ms exceptions "
@@ -41,9 +45,10 @@ FIELDS = {
     ),
     "KeptAnswer": (
         "card_id particulars reason response_code approval_code hold_id forget_ms approved_minor "
-        "replied_minor amounts fee_minor counted number sibling part_of"
+        "replied_minor amounts fee_minor number sibling part_of"
     ),
     "Limit": "spending window amount_minor count until_ms",
+    "Part": "number card_id counted amount_minor",
     "Particulars": (
         "network link mti transmission stan rrn acquirer processing_code amount_minor currency "
         "mcc entry_mode terminal_id merchant_id merchant city country transaction_minor "
@@ -52,7 +57,7 @@ FIELDS = {
     "Payment": (
         "hold_id card_id key held_minor authorised_minor captured_minor placed_ms expires_ms "
         "forget_ms approval_codes particulars kind online_minor fee_minor transaction_minor ended "
-        "counted answer_unknown spoken_no"
+        "counted answer_unknown spoken_no parts"
     ),
     "Proposal": "at_ms method params forget_ms actor uid reason",
     "Spend": "at_ms number amount_minor classes",

@@ -122,13 +122,14 @@ def test_shadow_counters_are_the_ledgers(policy: str) -> None:
     """Before every decision, the recounted facts are those that the rules saw, to the last field."""
     bench = busy(seed=11, policy=policy)
     shadow = Shadow(read_policy(policy))
-    compared = 0
+    compared = number = 0
     for records in bench.batches:
         for record in records:
             if isinstance(record, r.Decided) and record.facts is not None:
                 assert shadow.facts(record.card_id, record.facts) == record.facts
                 compared += 1
-            shadow.feed(record)
+            number += 1
+            shadow.feed(number, record)
     assert compared == 250
 
 
