@@ -48,8 +48,7 @@ def _card_replaced(state: ShardState, account: Account, record: r.CardReplaced) 
         contactless_count=old.contactless_count,
         contactless_minor=old.contactless_minor,
     )
-    account.cards[card.card_id] = card
-    state.index(account, card)
+    state.issue(account, card)
     keep_change(account, record.audit)
 
 

@@ -215,7 +215,11 @@ class ShardState:
 
     `record_no` numbers records from 1 without a gap; `last_ms` is the time of the last one. `cards` and
     `tokens` are indexes over the accounts, rebuilt on load. `dirty` gathers the ids of accounts changed
-    since a snapshot round last took it ("" stands for the commons).
+    since a snapshot round last took it ("" stands for the commons), `new_cards` the ids of cards that came with a
+    record and that no snapshot has brought to the store yet.
+
+    It may hold some of the shard's accounts only: whoever decides sees to it that those are here that a command names
+    (`authoriser.cache`). Nothing in the ledger asks for the others.
     """
 
     __slots__ = (
@@ -227,6 +231,7 @@ class ShardState:
         "commons",
         "dirty",
         "last_ms",
+        "new_cards",
         "record_no",
         "shard",
         "tokens",
@@ -242,6 +247,7 @@ class ShardState:
         self.tokens: dict[bytes, Card] = {}
         self.cards_by_last_four: dict[str, list[Card]] = {}
         self.dirty: set[str] = set()
+        self.new_cards: set[str] = set()
         self._rules: RuleSet | None = None
         self._rules_text = ""
 
@@ -259,6 +265,23 @@ class ShardState:
         self.accounts[account.account_id] = account
         for card in account.cards.values():
             self.index(account, card)
+
+    def unload(self, account_id: str) -> Account:
+        """Let go of an account that its snapshot has as it is, and of its cards' index entries."""
+        account = self.accounts.pop(account_id)
+        for card in account.cards.values():
+            del self.cards[card.card_id], self.tokens[card.token]
+            ending = self.cards_by_last_four[card.last_four]
+            ending.remove(card)
+            if not ending:
+                del self.cards_by_last_four[card.last_four]
+        return account
+
+    def issue(self, account: Account, card: Card) -> None:
+        """Give an account a card that a record brought."""
+        account.cards[card.card_id] = card
+        self.new_cards.add(card.card_id)
+        self.index(account, card)
 
     def index(self, account: Account, card: Card) -> None:
         """Make a card findable by its id, its token and its last four digits."""
