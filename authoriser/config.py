@@ -68,6 +68,8 @@ CONNECTIONS_LIMIT = 65_535
 """A peer address has no more ports than that, and neither has a process more descriptors by default."""
 LINKS_LIMIT = 64
 """Each link is a listener and rows of status and metrics that people read."""
+CACHE_ACCOUNTS_LIMIT = 100_000_000
+"""No machine holds more in memory: an account with a card is 1.5 kB."""
 ROLES = ("viewer", "operator", "supervisor")
 SECOND_PERSON_LIMIT_MINOR = 10**12
 """No amount is larger."""
@@ -142,12 +144,15 @@ class TelemetryConfig(msgspec.Struct, frozen=True):
 
 
 class Config(msgspec.Struct, frozen=True):
+    """`cache_accounts_max` is how many accounts are in memory, None for all that there are."""
+
     data_dir: Path
     issuer: IssuerConfig
     keys: KeysConfig
     links: tuple[LinkConfig, ...]
     admin: AdminConfig
     telemetry: TelemetryConfig
+    cache_accounts_max: int | None = None
 
 
 class Overrides(msgspec.Struct, frozen=True):
@@ -183,6 +188,9 @@ def load_config(path: Path | None = None, overrides: Overrides | None = None) ->
             log_format=telemetry.take("log_format", "auto", one_of(_LOG_FORMATS)),
             log_level=telemetry.take("log_level", "info", one_of(_LOG_LEVELS)),
             metrics_listen=telemetry.take("metrics_listen", None, _loopback_or_none),
+        ),
+        cache_accounts_max=root.take(
+            "cache_accounts_max", None, integer(1, CACHE_ACCOUNTS_LIMIT, "accounts")
         ),
     )
     for table in (root, issuer, keys, admin, telemetry):

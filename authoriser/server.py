@@ -12,6 +12,7 @@ import signal
 import sqlite3
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import structlog
@@ -36,6 +37,8 @@ from authoriser.owner import Observers, ShardOwner, take_shard
 from authoriser.pipeline import Pipeline
 from authoriser.places import SHARD, key_mark_of, shard_directory, write_durably
 from authoriser.recovery import RecoveryError
+from authoriser.snapshots import STORE_FAILURES, StoreError
+from authoriser.snapshots.blobs import described
 from authoriser.snapshots.sqlite import SqliteSnapshots
 from authoriser.status import StatusPage
 from authoriser.telemetry.logging import flush_logging, set_up_logging
@@ -220,10 +223,28 @@ class Server:
         try:
             links = [make_link(link) for link in config.links]
             journal = await trio.to_thread.run_sync(self._open_journal, directory)
-            snapshots = await trio.to_thread.run_sync(SqliteSnapshots, directory, _other_format)
+            snapshots = await self._open_snapshots(directory)
             return links, journal, snapshots, self._pan_key()
-        except (DialectError, JournalLocked, Unknown, KeyFileError, OSError, sqlite3.Error) as error:
+        except (
+            DialectError,
+            JournalLocked,
+            Unknown,
+            KeyFileError,
+            StoreError,
+            OSError,
+            sqlite3.Error,
+        ) as error:
             raise StartFailed(str(error)) from error
+
+    async def _open_snapshots(self, directory: Path) -> SqliteSnapshots:
+        """With their indexes, where not every account will be in memory."""
+        indexed = self._config.cache_accounts_max is not None
+        store = await trio.to_thread.run_sync(
+            partial(SqliteSnapshots, directory, _other_format, indexed=indexed)
+        )
+        if indexed and not await store.indexes_are_whole():
+            await store.make_indexes(described)
+        return store
 
     def _open_journal(self, directory: Path) -> SqliteJournal:
         return SqliteJournal(directory, on_full=self._disk_full)
@@ -238,8 +259,9 @@ class Server:
                 snapshots=snapshots,
                 policies={link.name: link.policy for link in links},
                 observers=self._observers(),
+                cache_accounts_max=self._config.cache_accounts_max,
             )
-        except (RecoveryError, BatchError, sqlite3.Error) as error:
+        except (RecoveryError, BatchError, *STORE_FAILURES) as error:
             raise StartFailed(f"{self._config.data_dir}: {error}") from error
         ahead_days = (owner.now_ms() - owner.state.last_ms) // 86_400_000
         if (
@@ -303,6 +325,8 @@ class Server:
             on_snapshot_failure=lambda error: log.error(
                 "snapshots could not be saved; the journal has everything", error=str(error)
             ),
+            on_load_failure=lambda error: log.error("an account could not be loaded", error=str(error)),
+            on_cache=self._count,
         )
 
     async def _own(
@@ -378,6 +402,9 @@ class Server:
         counters.watch("connections", lambda: sum(len(listener.lines) for listener in self.listeners))
         counters.watch("pending_records", lambda: owner.commit.pending_records)
         counters.watch("accounts", lambda: len(owner.state.accounts))
+        cache = owner.cache
+        if cache is not None:
+            counters.watch("loads_waiting", lambda: cache.waiting)
         counters.watch("durable_seq", lambda: owner.commit.durable_seq)
         counters.watch("epoch", lambda: owner.commit.epoch)
         if self._config.telemetry.metrics_listen is not None:

@@ -141,7 +141,7 @@ metrics_listen = "0.0.0.0:9464"
             'telemetry.metrics_listen: "0.0.0.0:9464" is open to other machines and metrics have no password; serve '
             'them on loopback, such as "127.0.0.1:9464", and let an agent on this machine collect them'
         ),
-        "data_dri: no such key; allowed: data_dir, issuer, keys, admin, telemetry, links; did you mean data_dir?",
+        "data_dri: no such key; allowed: data_dir, issuer, keys, admin, telemetry, links, cache_accounts_max; did you mean data_dir?",
     ]
     assert expected == problems_of(text)
 

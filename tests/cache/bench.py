@@ -115,10 +115,11 @@ class Process:
         )
         await nursery.start(self.owner.run)
         self.owner.after_commit(self.line.flush)
+        self.tokens = Tokens(str.encode)
         self.pipeline = Pipeline(
             link=self.link,
             owner=self.owner,
-            tokens=Tokens(str.encode),
+            tokens=self.tokens,
             exception_secret=b"secret",
             counters=self.counters,
         )
