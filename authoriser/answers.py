@@ -152,6 +152,10 @@ class AnswerDesk:
         """The open answer that a repeat joins; None where it was sent, voided, or held nothing."""
         return self._answers.get(key)
 
+    def accounts_waiting(self) -> set[str]:
+        """The accounts of all open answers: each may yet be void."""
+        return {answer.account_id for answer in self._answers.values()}
+
     def sent(self, reply: PendingReply, now: float) -> None:
         if reply.state != READY:
             raise AssertionError("only a ready reply is sent")

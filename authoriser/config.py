@@ -75,6 +75,8 @@ CONNECTIONS_LIMIT = 65_535
 """A peer address has no more ports than that, and neither has a process more descriptors by default."""
 LINKS_LIMIT = 64
 """Each link is a listener and rows of status and metrics that people read."""
+CACHE_ACCOUNTS_LIMIT = 100_000_000
+"""No machine holds more in memory: an account with a card is 1.5 kB."""
 ROLES = ("viewer", "operator", "supervisor")
 SECOND_PERSON_LIMIT_MINOR = 10**12
 """No amount is larger."""
@@ -163,8 +165,8 @@ class TelemetryConfig(msgspec.Struct, frozen=True):
 
 
 class Config(msgspec.Struct, frozen=True):
-    """`cassandra` is None where the journal is embedded, in the data directory, `kafka`
-    where events stay in the journal. `file` is what all this was read from.
+    """`cassandra` is None where the journal is embedded, in the data directory, `kafka` where events stay in the
+    journal, `cache_accounts_max` where every account is in memory. `file` is what all this was read from.
     """
 
     data_dir: Path
@@ -176,6 +178,7 @@ class Config(msgspec.Struct, frozen=True):
     cassandra: CassandraSection | None = None
     kafka: KafkaConfig | None = None
     file: Path | None = None
+    cache_accounts_max: int | None = None
 
 
 class Overrides(msgspec.Struct, frozen=True):
@@ -215,9 +218,15 @@ def load_config(path: Path | None = None, overrides: Overrides | None = None) ->
         cassandra=cassandra_section(root),
         kafka=_kafka(root, problems),
         file=path,
+        cache_accounts_max=root.take(
+            "cache_accounts_max", None, integer(1, CACHE_ACCOUNTS_LIMIT, "accounts")
+        ),
     )
     for table in (root, issuer, keys, admin, telemetry):
         table.refuse_the_rest()
+    if config.cassandra is not None and config.cache_accounts_max is not None:
+        text = "bounds memory beside the embedded journal; with [cassandra] every account is in memory: leave it out"
+        problems.append(Problem("cache_accounts_max", text))
     if problems:
         raise ConfigError(problems)
     return config

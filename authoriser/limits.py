@@ -111,6 +111,9 @@ SWEEP_INTERVAL_S = 1.0
 SWEEP_HOLDS_MAX = 500
 """Holds expired between two commits, so that a busy hour's holds, a week later, stall nobody."""
 
+EXPIRIES_STALE_MAX = 10_000
+"""Expiries of accounts that were evicted, kept beside as many as there are open holds, before they are dropped."""
+
 SNAPSHOT_INTERVAL_S = 10.0
 """Between snapshot rounds: bounds what a start has to replay."""
 
@@ -118,8 +121,36 @@ SNAPSHOT_SLICE = 400
 """Kept answers, holds and accounts encoded between two awaits: 2 us each, so about a millisecond. An account whose
 customer pays all day has hundreds of kept answers; counting accounts alone stalled payments for 140 ms."""
 
+SNAPSHOT_QUIET_SLOTS = 1_000
+"""Batches without a record, as heartbeats are, after which the checkpoint moves all the same: a start reads them."""
+
+SNAPSHOT_GAP_S = 0.1
+"""Between two rounds when the cache wants them: it is full of accounts that no snapshot has."""
+
 SNAPSHOT_PAUSE_S = 0.01
 """Between two slices of a round: snapshots share the disk with the commits, and are in no hurry."""
+
+LOADS_AT_ONCE = 64
+"""Accounts and cards asked for at a time by misses. At a millisecond each they are some ten thousand a second, more
+than this process can decide."""
+
+LOAD_MAX_S = 1.0
+"""A miss whose load takes longer has failed: its request is told 91 while its network still listens."""
+
+CACHE_WAITERS_MAX = 10_000
+"""Commands that wait for a load. Beyond it requests get 91 and facts silence, as with a full journal."""
+
+CACHE_EVICTIONS_PART = 64
+"""Of the bound, so much more is evicted at a time than must be: who may go is asked in one go."""
+
+CACHE_CRAMPED_MARGIN = 64
+"""Accounts looked at for eviction beyond those wanted, and accounts over twice the bound before no more are loaded."""
+
+DUE_PAGE = 500
+"""Accounts with ended holds that are loaded together."""
+
+LAST_FOUR_LISTED = 3
+"""Cards named where more than one ends in the digits that an operator gave."""
 
 ADMIN_LINE_MAX_BYTES = 1_048_576
 """One JSON-RPC line, without its end. A thousand import rows are some 150 kB; a peer that sends more is no client."""

@@ -2,6 +2,7 @@
 
 Everything that changes the shard goes through `execute`: decide, apply, submit, in one synchronous step. Replies and
 acknowledgements then wait for the log. Owns the background work of a shard (commit, voids, expiries, snapshots).
+Where not every account is in memory, `cache` is what brings in those that a command names, before it is decided here.
 Knows nothing of sockets or ISO 8583.
 """
 
@@ -13,8 +14,9 @@ import trio
 from msgspec import Struct
 
 from authoriser.answers import Answer, AnswerDesk
+from authoriser.cache import AccountCache
 from authoriser.clock import LedgerClock
-from authoriser.epochs import Sealed, epoch_records
+from authoriser.epochs import ANSWER_UNKNOWN_MARGIN_MS, Sealed, epoch_records
 from authoriser.journal.contract import Journal
 from authoriser.journal.group_commit import Commit, GroupCommit, Tail
 from authoriser.ledger.apply import EXCEPTIONS_LISTED_MAX, apply
@@ -38,10 +40,10 @@ from authoriser.ledger.records import (
     Record,
     Reversed,
 )
-from authoriser.ledger.state import ShardState
-from authoriser.limits import SWEEP_HOLDS_MAX, SWEEP_INTERVAL_S
-from authoriser.recovery import recover
-from authoriser.snapshots import SnapshotStore
+from authoriser.ledger.state import Account, ShardState
+from authoriser.limits import EXPIRIES_STALE_MAX, SWEEP_HOLDS_MAX, SWEEP_INTERVAL_S
+from authoriser.recovery import recover, recover_tail
+from authoriser.snapshots import STORE_FAILURES, SnapshotStore, WholeStore
 from authoriser.snapshots.writer import SnapshotWriter
 
 MOVING = (Decided, Reversed, HoldVoided, HoldExpired, Cleared, HoldReleased, ExceptionSettled)
@@ -57,12 +59,25 @@ class Observers(Struct):
     on_void: Callable[[], None] = lambda: None
     on_clock_jump: Callable[[int], None] = lambda _jump_ms: None
     on_snapshot_failure: Callable[[Exception], None] = lambda _error: None
+    on_load_failure: Callable[[Exception], None] = lambda _error: None
+    on_cache: Callable[[str], None] = lambda _what: None
+    """Is told one of `cache.COUNTED`."""
+
+
+class Partly(Struct, frozen=True):
+    """Not every account is in memory: at most `accounts_max` (None: what was loaded stays), by the snapshots' word.
+
+    `expired_ms` is up to when holds that ended have been let go in what they have.
+    """
+
+    accounts_max: int | None
+    expired_ms: int
 
 
 class ShardOwner:
     """One shard, owned by this process. Made by `take_shard`."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each by its name, and every caller has them all
         self,
         *,
         state: ShardState,
@@ -74,8 +89,11 @@ class ShardOwner:
         observers: Observers,
         sealed: Sealed | None = None,
         heartbeat_s: float = 0.0,
+        partly: Partly | None = None,
     ) -> None:
-        """`sealed` is the epoch where one was begun already. `heartbeat_s` over 0 keeps the log from falling silent."""
+        """`sealed` is the epoch where one was begun already. `heartbeat_s` over 0 keeps the log from falling silent.
+        `partly` None has every account of the shard in `state`.
+        """
         self.state = state
         self.nonce = sealed.nonce if sealed is not None else secrets.token_hex(8)
         self._sealed = sealed
@@ -85,8 +103,25 @@ class ShardOwner:
         if sealed is not None:
             self.commit.proven = sealed.began
         self.desk = AnswerDesk(void=self._void, on_sent=observers.on_sent, on_silence=observers.on_silence)
-        self.snapshots = SnapshotWriter(state, self.commit, snapshots, observers.on_snapshot_failure)
         self._policies = policies
+        self._any_policy = next(iter(policies.values()))
+        self._answers_open_ms = ANSWER_UNKNOWN_MARGIN_MS + max(
+            policy.reply_deadline_ms for policy in policies.values()
+        )
+        self.cache: AccountCache | None = None
+        if partly is not None:
+            self.cache = AccountCache(
+                state, snapshots, self, accounts_max=partly.accounts_max, expired_ms=partly.expired_ms
+            )
+        self.snapshots = SnapshotWriter(
+            state,
+            self.commit,
+            snapshots,
+            observers.on_snapshot_failure,
+            cache=self.cache,
+            now_ms=self.now_ms,
+            answers_open_ms=self._answers_open_ms,
+        )
         self._clock = clock
         self._observers = observers
         self._ending = False
@@ -180,6 +215,8 @@ class ShardOwner:
         """
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self.commit.run, self._committed)
+            if self.cache is not None:
+                await nursery.start(self.cache.run)
             if self._sealed is None:
                 self._begin_epoch()
             await self.commit.barrier()
@@ -207,12 +244,35 @@ class ShardOwner:
 
     async def _expire_due(self) -> None:
         """All that is due by now: slice after slice, so that a busy hour's holds, a week later, stall nobody."""
-        any_policy = next(iter(self._policies.values()))
         now_ms = self.now_ms()
+        if self.cache is None:
+            await self._expire_here(now_ms)
+            return
+        whole = False
+        while not whole:
+            try:
+                whole = await self.cache.bring_due(now_ms)
+            except STORE_FAILURES as error:
+                # What is in memory expires all the same; the rest is looked for again from where it was left.
+                self._observers.on_load_failure(error)
+                await self._expire_here(now_ms)
+                return
+            if not await self._expire_here(now_ms):
+                return
+        self.cache.expired_ms = now_ms
+        if len(self._expiries) > 2 * self.open_holds + EXPIRIES_STALE_MAX:
+            self._drop_stale_expiries()
+
+    async def _expire_here(self, now_ms: int) -> bool:
+        """Let go what is due of the accounts in memory. False where the journal is too far behind to go on."""
         looked_at = expired = 0
-        while self._expiries and self._expiries[0][0] <= now_ms and self.admits:
+        while self._expiries and self._expiries[0][0] <= now_ms:
+            if not self.admits:
+                return False
             _, account_id, hold_id = heapq.heappop(self._expiries)
-            expired += len(self.execute(ExpireHold(account_id, hold_id), any_policy).records)
+            if account_id not in self.state.accounts:
+                continue  # evicted since; the index knows when its holds end
+            expired += len(self.execute(ExpireHold(account_id, hold_id), self._any_policy).records)
             looked_at += 1
             if looked_at % SWEEP_HOLDS_MAX == 0:
                 if expired:
@@ -220,6 +280,52 @@ class ShardOwner:
                 else:
                     await trio.lowlevel.checkpoint()
                 expired = 0
+        return True
+
+    def _drop_stale_expiries(self) -> None:
+        """Forget those of evicted accounts, and all but one of accounts that came again."""
+        accounts = self.state.accounts
+        self._expiries = [entry for entry in set(self._expiries) if entry[1] in accounts]
+        heapq.heapify(self._expiries)
+
+    # ---- for the cache
+
+    def account_came(self, account: Account, *, wanted: bool) -> None:
+        """Watch its holds. What is due of an account that something is decided on next is let go first."""
+        now_ms = self.now_ms()
+        due: list[tuple[int, int]] = []
+        for payment in account.payments.values():
+            if not payment.held_minor:
+                continue
+            self.open_holds += 1
+            if wanted and payment.expires_ms <= now_ms:
+                due.append((payment.expires_ms, payment.hold_id))
+            else:
+                heapq.heappush(self._expiries, (payment.expires_ms, account.account_id, payment.hold_id))
+        for _, hold_id in sorted(due):
+            self.execute(ExpireHold(account.account_id, hold_id), self._any_policy)
+
+    def account_goes(self, account: Account) -> None:
+        self.open_holds -= len(account.holds)
+        self.snapshots.forget(account.account_id)
+
+    def accounts_in_use(self) -> set[str]:
+        """Those with an answer that may yet be void."""
+        return self.desk.accounts_waiting()
+
+    def is_unsaved(self, account_id: str) -> bool:
+        return self.snapshots.is_unsaved(account_id)
+
+    def cache_is_cramped(self) -> None:
+        self.snapshots.want_round()
+
+    def cache_counts(self, what: str) -> None:
+        self._observers.on_cache(what)
+
+    def load_failed(self, error: Exception) -> None:
+        self._observers.on_load_failure(error)
+
+    # ---- ending
 
     async def settle(self) -> None:
         """Return when everything decided is durable, and every reply older than that was sent or dropped.
@@ -247,13 +353,23 @@ async def take_shard(
     policies: dict[str, Policy],
     clock: LedgerClock | None = None,
     observers: Observers | None = None,
+    cache_accounts_max: int | None = None,
 ) -> ShardOwner:
     """Recover the shard's state. `policies` are by link name. The owner decides nothing before `run` has started.
 
-    Raises RecoveryError or BatchError where journal and snapshots contradict themselves.
+    With `cache_accounts_max`, or on a store that can't be read whole, the journal's tail alone is brought into memory,
+    and the rest when it is asked for. Raises RecoveryError or BatchError where journal and snapshots contradict
+    themselves, and what the store raises.
     """
     told = observers if observers is not None else Observers()
-    replayer = await recover(journal, snapshots, shard)
+    partly: Partly | None = None
+    if cache_accounts_max is None and isinstance(snapshots, WholeStore):
+        replayer = await recover(journal, snapshots, shard)
+    else:
+        replayer, checkpoint = await recover_tail(journal, snapshots, shard)
+        # Before the first checkpoint the tail is the whole journal: nothing is out of memory that could be due.
+        expired_ms = checkpoint.expired_ms if checkpoint.seq else replayer.state.last_ms
+        partly = Partly(cache_accounts_max, expired_ms)
     return ShardOwner(
         state=replayer.state,
         tail=replayer.tail,
@@ -262,4 +378,5 @@ async def take_shard(
         policies=policies,
         clock=clock if clock is not None else LedgerClock(on_jump=told.on_clock_jump),
         observers=told,
+        partly=partly,
     )

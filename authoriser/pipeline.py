@@ -5,6 +5,9 @@
 Everything from the bytes to the reply's bytes is synchronous: one read from a socket decides every whole frame in it.
 Then the reply waits at the desk until the journal has every record that was applied before it. Whatever arrives has
 one outcome, and none of them is an exception out of here.
+
+One message alone leaves that path: where not every account is in memory, and its card's is not, it waits until that was
+loaded (`_await_account`), and is decided then, in one step again.
 """
 
 import hmac
@@ -16,7 +19,8 @@ import trio
 
 from authoriser.answers import Answer
 from authoriser.authentication import Authenticator
-from authoriser.ledger.commands import Command, NoteException, Reply
+from authoriser.cache import AccountCache, Name, Verdict
+from authoriser.ledger.commands import Advice, AuthorisationRequest, NoteException, Reply, ReversalRequest
 from authoriser.ledger.decide import decide
 from authoriser.ledger.outcome import Outcome
 from authoriser.ledger.records import ExceptionNoted
@@ -49,6 +53,9 @@ BUSINESS = {
 """What is decided: requests, which may be declined; advices and reversals, which are facts."""
 MANAGES = frozenset({"0800", "0801", "0820"})
 
+Said = AuthorisationRequest | Advice | ReversalRequest
+"""What a business message says, as a command."""
+
 
 class Pipeline:
     """All lines of one link pass their bytes through here. Holds no state of its own."""
@@ -69,6 +76,7 @@ class Pipeline:
         self._policy = link.policy
         self._owner = owner
         self._desk = owner.desk
+        self._cache = owner.cache
         translator = Translator(
             link=link.name,
             network=link.network,
@@ -76,7 +84,7 @@ class Pipeline:
             tokens=tokens,
             authenticator=authenticator,
         )
-        self._translate: dict[str, Callable[[Message], Command]] = {
+        self._translate: dict[str, Callable[[Message], Said]] = {
             ASKS: translator.authorisation,
             ADVISES: translator.advice,
             REVERSES: translator.reversal,
@@ -124,9 +132,12 @@ class Pipeline:
         try:
             self._decoded(line, frame, arrived)
         except EncodeError as error:
-            # The dialect echoes what it can't write: nothing was decided, and there is nothing to say it with.
-            log.error("reply can't be encoded", link=self._link.name, error=str(error))  # noqa: TRY400 - its text says all
-            self._decisions[Reason.SYSTEM_ERROR] += 1
+            self._unencodable(error)
+
+    def _unencodable(self, error: EncodeError) -> None:
+        """The dialect echoes what it can't write: nothing was decided, and there is nothing to say it with."""
+        log.error("reply can't be encoded", link=self._link.name, error=str(error))
+        self._decisions[Reason.SYSTEM_ERROR] += 1
 
     def _decoded(self, line: Line, frame: bytes, arrived: float) -> None:
         try:
@@ -168,21 +179,86 @@ class Pipeline:
         where they can't be, never with a decline.
         """
         asks = kind is ASKS
-        if asks and trio.current_time() >= arrived + self._link.reply_deadline_s:
-            # Its answer could not leave any more: nothing is decided, nothing said.
-            self._counts["late_on_arrival"] += 1
+        if asks and self._too_late(arrived):
             return
         try:
             command = self._translate[kind](message)
-            outcome = decide(self._owner.state, command, self._owner.now_ms(), self._policy)
         except DecodeError:
             raise
         except Exception:
-            # Deciding changes nothing, so the state is as it was: this message alone gets no real answer.
             log.exception("decision failed", link=self._link.name, mti=message.mti)
-            self._decisions[Reason.SYSTEM_ERROR] += 1
-            if asks:
-                self._send_now(line, message, self._plain(Reason.SYSTEM_ERROR), arrived)
+            self._failed(line, message, arrived, asks=asks)
+            return
+        cache = self._cache
+        if cache is not None and command.token is not None:
+            if command.token not in self._owner.state.tokens:
+                self._await_account(cache, line, message, command, arrived, asks=asks)
+                return
+            self._counts["cache_hits"] += 1
+        self._decide(line, message, command, arrived, asks=asks)
+
+    def _too_late(self, arrived: float) -> bool:
+        """Whether a request's answer could not leave any more: nothing is decided then, and nothing said."""
+        if trio.current_time() < arrived + self._link.reply_deadline_s:
+            return False
+        self._counts["late_on_arrival"] += 1
+        return True
+
+    def _failed(self, line: Line, message: Message, arrived: float, *, asks: bool) -> None:
+        """Deciding changes nothing, so the state is as it was: this message alone gets no real answer."""
+        self._decisions[Reason.SYSTEM_ERROR] += 1
+        if asks:
+            self._send_now(line, message, self._plain(Reason.SYSTEM_ERROR), arrived)
+
+    def _await_account(
+        self,
+        cache: AccountCache,
+        line: Line,
+        message: Message,
+        command: Said,
+        arrived: float,
+        *,
+        asks: bool,
+    ) -> None:
+        """The card's account is not in memory: decide when it is, behind what came before for it.
+
+        What can't be loaded is not admitted. That a card is nobody's is said by the card index alone.
+        """
+        envelope = line.envelope
+
+        def loaded(verdict: Verdict) -> None:
+            line.envelope = envelope
+            try:
+                if asks and self._too_late(arrived):
+                    return
+                if verdict is Verdict.FAILED:
+                    self._not_loaded(line, message, arrived, asks=asks)
+                else:
+                    self._decide(line, message, command, arrived, asks=asks)
+            except EncodeError as error:
+                self._unencodable(error)
+            finally:
+                line.resolved()
+                line.flush()
+
+        assert command.token is not None, "a card is looked up by its token"
+        if cache.want(Name("token", command.token), loaded):
+            line.owed += 1
+        else:
+            self._not_loaded(line, message, arrived, asks=asks)
+
+    def _not_loaded(self, line: Line, message: Message, arrived: float, *, asks: bool) -> None:
+        """A repeat may be of something that was answered: 91 would contradict it, and nobody can look."""
+        first = message.mti == clear_repeat(message.mti)
+        self._not_admitted(line, message, arrived, asks=asks and first)
+
+    def _decide(self, line: Line, message: Message, command: Said, arrived: float, *, asks: bool) -> None:
+        """The card's account is in memory, or there is none."""
+        try:
+            outcome = decide(self._owner.state, command, self._owner.now_ms(), self._policy)
+        except Exception:
+            log.exception("decision failed", link=self._link.name, mti=message.mti)
+            self._failed(line, message, arrived, asks=asks)
             return
         if not self._admitted(outcome):
             # A repeat of what is known is never told 91, which would contradict its first answer.

@@ -7,22 +7,23 @@ import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import msgspec
-
 from authoriser.journal.batch import GENESIS, Batch, decode_batch
 from authoriser.journal.contract import Journal
 from authoriser.journal.group_commit import Tail
 from authoriser.ledger.apply import replay
-from authoriser.ledger.sharing import share
-from authoriser.ledger.state import Account, Commons, ShardState
+from authoriser.ledger.state import ShardState
 from authoriser.limits import EVENTS_PAGE
-from authoriser.snapshots import Loaded, SnapshotStore
+from authoriser.snapshots import Checkpoint, Loaded, SnapshotStore, StoreError, WholeStore
+from authoriser.snapshots.blobs import COMMONS_ID, account_of, commons_of
 
-COMMONS_ID = ""
-"""The commons' id among the snapshots; no account has an empty one."""
-
-_accounts = msgspec.msgpack.Decoder(Account)
-_commons = msgspec.msgpack.Decoder(Commons)
+__all__ = [
+    "COMMONS_ID",
+    "RecoveryError",
+    "Replayer",
+    "bring_touched",
+    "recover",
+    "recover_tail",
+]
 
 
 class RecoveryError(Exception):
@@ -48,12 +49,11 @@ class Replayer:
             blobs += 1
             try:
                 if blob.aggregate_id == COMMONS_ID:
-                    self.state.commons = _commons.decode(blob.data)
+                    self.state.commons = commons_of(blob)
                 else:
-                    self.state.load(share(_accounts.decode(blob.data)))
-            except msgspec.MsgspecError:
-                text = f"the snapshot of {blob.aggregate_id or 'the commons'!r} can't be read"
-                raise RecoveryError(f"{text}; without snapshots.db everything is replayed") from None
+                    self.state.load(account_of(blob))
+            except StoreError as error:
+                raise RecoveryError(f"{error}; without snapshots.db everything is replayed") from None
         if blobs < loaded.aggregates:
             text = f"{loaded.aggregates - blobs} of {loaded.aggregates} snapshots are missing"
             raise RecoveryError(f"{text}; without snapshots.db everything is replayed")
@@ -103,7 +103,7 @@ class Replayer:
         return self.state
 
 
-async def recover(journal: Journal, snapshots: SnapshotStore, shard: int) -> Replayer:
+async def recover(journal: Journal, snapshots: WholeStore, shard: int) -> Replayer:
     """Load the snapshots and replay the journal's tail over them. `finish` was called on what this returns."""
     with _nothing_collected():
         replayer = Replayer(shard, await snapshots.load())
@@ -112,6 +112,46 @@ async def recover(journal: Journal, snapshots: SnapshotStore, shard: int) -> Rep
                 replayer.feed(seq, blob)
         replayer.finish()
         return replayer
+
+
+async def recover_tail(journal: Journal, snapshots: SnapshotStore, shard: int) -> tuple[Replayer, Checkpoint]:
+    """Replay the journal's tail over the accounts that it touches, and load no other. `finish` was called.
+
+    Raises one of STORE_FAILURES or RecoveryError where a snapshot can't be had, and what `recover` does.
+    """
+    with _nothing_collected():
+        checkpoint = await snapshots.checkpoint()
+        commons = await snapshots.load_one(COMMONS_ID)
+        if checkpoint.seq and commons is None:
+            raise RecoveryError("there is a checkpoint, and the snapshot of the commons is missing")
+        replayer = Replayer(shard, Loaded(checkpoint.seq, [commons] if commons is not None else []))
+        while batches := await journal.read(replayer.next_seq, EVENTS_PAGE):
+            await bring_touched(replayer.state, snapshots, batches)
+            for seq, blob in batches:
+                replayer.feed(seq, blob)
+        replayer.finish()
+        return replayer, checkpoint
+
+
+async def bring_touched(
+    state: ShardState, snapshots: SnapshotStore, batches: list[tuple[int, bytes]]
+) -> None:
+    """Load the accounts that these batches touch, those that are not in memory and have a snapshot.
+
+    To be called before they are replayed. One without a snapshot is opened by a record of the tail itself. Raises
+    BatchError, RecoveryError, or one of STORE_FAILURES.
+    """
+    touched: set[str] = set()
+    for seq, blob in batches:
+        batch, _ = decode_batch(blob, seq=seq, shard=state.shard, previous_hash=None)
+        touched.update(getattr(record, "account_id", "") for record in batch.records)
+    touched.discard("")
+    touched.difference_update(state.accounts)
+    try:
+        for saved in await snapshots.load_many(touched):
+            state.load(account_of(saved))
+    except StoreError as error:
+        raise RecoveryError(str(error)) from None
 
 
 @contextmanager

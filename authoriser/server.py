@@ -6,11 +6,11 @@ nothing is left undecided when it exits in order.
 
 import contextlib
 import os
-import resource
 import signal
 import sqlite3
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import structlog
@@ -38,8 +38,17 @@ from authoriser.pipeline import Pipeline
 from authoriser.places import SHARD, key_mark_of, shard_directory, write_durably
 from authoriser.recovery import RecoveryError
 from authoriser.relay.supervisor import supervise
+from authoriser.snapshots import STORE_FAILURES, StoreError
+from authoriser.snapshots.blobs import described
 from authoriser.snapshots.sqlite import SqliteSnapshots
-from authoriser.starting import StartFailed, leaves, refuse_wrong_clock, settle_memory
+from authoriser.starting import (
+    StartFailed,
+    leaves,
+    other_format,
+    raise_descriptor_limit,
+    refuse_wrong_clock,
+    settle_memory,
+)
 from authoriser.status import StatusPage
 from authoriser.telemetry.logging import flush_logging, set_up_logging
 from authoriser.telemetry.metrics import Counters, serve_metrics
@@ -126,7 +135,7 @@ def make_link(config: LinkConfig) -> Link:
 def run(config: Config) -> int:
     """Serve until SIGTERM or SIGINT. The exit code: 0 drained, 1 could not start, 74 lost the journal."""
     set_up_logging(config.telemetry.log_format, config.telemetry.log_level, background=True)
-    _raise_descriptor_limit()
+    raise_descriptor_limit()
     failed = ""
     try:
         trio.run(_server_for(config).run)
@@ -153,20 +162,10 @@ def _server_for(config: Config) -> "Server":
     return SharedServer(config, config.cassandra, on_lost=_leave_at_once)
 
 
-def other_format(found: int) -> None:
-    log.warning("the snapshots are another version's; everything is replayed from the journal", format=found)
-
-
 def _leave_at_once() -> None:
     """No unwinding: a disk that has failed an fsync may never answer again, and nothing more may leave."""
     flush_logging()
     os._exit(EXIT_LOST)
-
-
-def _raise_descriptor_limit() -> None:
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft < hard:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 class Server:
@@ -217,10 +216,28 @@ class Server:
         try:
             links = [make_link(link) for link in config.links]
             journal = await trio.to_thread.run_sync(self._open_journal, directory)
-            snapshots = await trio.to_thread.run_sync(SqliteSnapshots, directory, other_format)
+            snapshots = await self._open_snapshots(directory)
             return links, journal, snapshots, self._pan_key()
-        except (DialectError, JournalLocked, Unknown, KeyFileError, OSError, sqlite3.Error) as error:
+        except (
+            DialectError,
+            JournalLocked,
+            Unknown,
+            KeyFileError,
+            StoreError,
+            OSError,
+            sqlite3.Error,
+        ) as error:
             raise StartFailed(str(error)) from error
+
+    async def _open_snapshots(self, directory: Path) -> SqliteSnapshots:
+        """With their indexes, where not every account will be in memory."""
+        indexed = self._config.cache_accounts_max is not None
+        store = await trio.to_thread.run_sync(
+            partial(SqliteSnapshots, directory, other_format, indexed=indexed)
+        )
+        if indexed and not await store.indexes_are_whole():
+            await store.make_indexes(described)
+        return store
 
     def _open_journal(self, directory: Path) -> SqliteJournal:
         return SqliteJournal(directory, on_full=self._disk_full)
@@ -235,8 +252,9 @@ class Server:
                 snapshots=snapshots,
                 policies={link.name: link.policy for link in links},
                 observers=self._observers(),
+                cache_accounts_max=self._config.cache_accounts_max,
             )
-        except (RecoveryError, BatchError, sqlite3.Error) as error:
+        except (RecoveryError, BatchError, *STORE_FAILURES) as error:
             raise StartFailed(f"{self._config.data_dir}: {error}") from error
         refuse_wrong_clock(owner.now_ms(), owner.state.last_ms)
         settle_memory()
@@ -291,6 +309,8 @@ class Server:
             on_snapshot_failure=lambda error: log.error(
                 "snapshots could not be saved; the journal has everything", error=str(error)
             ),
+            on_load_failure=lambda error: log.error("an account could not be loaded", error=str(error)),
+            on_cache=self._count,
         )
 
     async def _own(
@@ -388,6 +408,9 @@ class Server:
         counters.watch("connections", lambda: sum(len(listener.lines) for listener in self.listeners))
         counters.watch("pending_records", lambda: owner.commit.pending_records)
         counters.watch("accounts", lambda: len(owner.state.accounts))
+        cache = owner.cache
+        if cache is not None:
+            counters.watch("loads_waiting", lambda: cache.waiting)
         counters.watch("durable_seq", lambda: owner.commit.durable_seq)
         counters.watch("epoch", lambda: owner.commit.epoch)
         counters.watch("leading", lambda: 1)

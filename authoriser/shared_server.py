@@ -37,10 +37,10 @@ from authoriser.owner import ShardOwner
 from authoriser.places import SHARD, shard_directory
 from authoriser.recovery import RecoveryError, Replayer, recover
 from authoriser.relay.supervisor import supervise
-from authoriser.server import Server, make_link, other_format
+from authoriser.server import Server, make_link
 from authoriser.snapshots.sqlite import SqliteSnapshots
 from authoriser.standby import Doorman, FollowerPipeline, Nobody
-from authoriser.starting import StartFailed, leaves, refuse_wrong_clock, settle_memory
+from authoriser.starting import StartFailed, leaves, other_format, refuse_wrong_clock, settle_memory
 from authoriser.status import StatusPage
 from authoriser.translate import Tokens
 from isowire import DialectError

@@ -5,8 +5,13 @@ Knows no socket and no journal.
 
 import gc
 import os
+import resource
+
+import structlog
 
 from authoriser import limits
+
+log = structlog.get_logger()
 
 ACCEPT_CLOCK = "AUTHORISER_ACCEPT_CLOCK"
 """Environment: take a clock that is far ahead of the journal for right."""
@@ -32,6 +37,17 @@ def refuse_wrong_clock(now_ms: int, last_ms: int) -> None:
             f"the clock is {ahead_days} days ahead of the journal's last record; if it is right, "
             f"start once with {ACCEPT_CLOCK}=1 (a wrong one would expire every hold, for good)"
         )
+
+
+def raise_descriptor_limit() -> None:
+    """As far as this process may: a line is a descriptor."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < hard:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def other_format(found: int) -> None:
+    log.warning("the snapshots are another version's; everything is replayed from the journal", format=found)
 
 
 def settle_memory() -> None:

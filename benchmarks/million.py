@@ -1,4 +1,4 @@
-"""A million cards: `python -m benchmarks.million [--cards N] [--payments P] [--json]`.
+"""A million cards: `python -m benchmarks.million [--cards N] [--payments P] [--cassandra --cache C] [--json]`.
 
 Fills a data directory with cards as an import would (an account each, funded, by the ledger's own commands and
 records), saves their snapshots and the journal's end as the server does, and then starts the server's own recovery in
@@ -86,7 +86,7 @@ async def fill(directory: Path, cards: int, payments: int, progress: Progress) -
         for record in records:
             apply(state, record)
         for card in several:
-            records += _card(state, card)
+            records += make_card(state, card)
         traffic = Traffic(Setting(cards=cards, seed=first), after=first * payments)
         for card in several:
             for _ in range(payments):
@@ -113,8 +113,8 @@ async def fill(directory: Path, cards: int, payments: int, progress: Progress) -
     await journal.close()
 
 
-def _card(state: ShardState, card: int) -> tuple[r.Record, ...]:
-    """One row of an import: ids as the admin socket makes them, a token as the HMAC gives it."""
+def make_card(state: ShardState, card: int) -> tuple[r.Record, ...]:
+    """Apply and give one row of an import: ids as the admin socket makes them, a token as the HMAC gives it."""
     audit = r.Audit("", "bench", 0, "a benchmark", "import", 0)
     account_id = f"A{card:07}"
     issued = c.IssueCard(
@@ -234,6 +234,19 @@ def show(report: Report, console: Console) -> None:
     console.print("What these do not show stands at the top of benchmarks/million.py.")
 
 
+def _cached(arguments: argparse.Namespace) -> None:
+    from benchmarks import million_cached
+
+    try:
+        report = million_cached.measure(arguments.cards, arguments.cache, arguments.dir)
+    except million_cached.WrongCachedError as problem:
+        sys.exit(f"nothing was measured: {problem}")
+    if arguments.json:
+        sys.stdout.write(msgspec.json.format(msgspec.json.encode(report)).decode() + "\n")
+    else:
+        million_cached.show(report, Console(width=100, highlight=False))
+
+
 def main() -> None:
     """Exit code 1 where what was recovered is wrong."""
     parser = argparse.ArgumentParser(
@@ -244,11 +257,18 @@ def main() -> None:
     parser.add_argument("--cards", type=int, default=1_000_000, help="how many (default: a million)")
     parser.add_argument("--payments", type=int, default=0, help="of each card (default: none)")
     parser.add_argument("--json", action="store_true", help="print the report as JSON")
+    parser.add_argument(
+        "--cassandra", action="store_true", help="on a real Cassandra, most of them not in memory"
+    )
+    parser.add_argument("--cache", type=int, default=100_000, help="accounts in memory with --cassandra")
     parser.add_argument("--dir", type=Path, default=Path(), help="where there is room: 1 kB a card")
     arguments = parser.parse_args()
     if not 1 <= arguments.cards <= CARDS_MOST or arguments.payments < 0:
         parser.error(f"--cards should be 1 to {CARDS_MOST}, --payments 0 or more")
     began = time.perf_counter()
+    if arguments.cassandra:
+        _cached(arguments)
+        return
     try:
         report = measure(arguments.cards, arguments.payments, arguments.dir)
     except WrongResultError as problem:

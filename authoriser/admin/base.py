@@ -4,19 +4,22 @@ A result is made in the same step as the change, and leaves only when the change
 before it was sent or dropped. Looks wait likewise: nothing leaves ahead of the log, and who looked is in it.
 """
 
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from contextlib import asynccontextmanager
 from datetime import datetime
 from functools import lru_cache
 from typing import TypeVar
 from zoneinfo import ZoneInfo
 
 from authoriser.admin import protocol as p
+from authoriser.cache import LoadFailedError, Name
 from authoriser.keys import PanKey
 from authoriser.ledger import commands as c
 from authoriser.ledger.decide import decide
 from authoriser.ledger.outcome import Outcome
 from authoriser.ledger.records import Audit
 from authoriser.ledger.state import Account, Card
-from authoriser.limits import CHANGE_KEY_LIFETIME_MS
+from authoriser.limits import CHANGE_KEY_LIFETIME_MS, LAST_FOUR_LISTED
 from authoriser.owner import ShardOwner
 from authoriser.texts import CURRENCIES, iso_time
 from authoriser.translate import Tokens
@@ -53,6 +56,35 @@ class MethodsBase:
             raise c.CommandRefused(
                 "not_admitted", "the journal is behind; try again, with the same key if any"
             )
+
+    @asynccontextmanager
+    async def _in_memory(self, names: Iterable[Name]) -> AsyncIterator[None]:
+        """Have whatever of `names` there is in memory as long as the body runs. Raises CommandRefused."""
+        cache = self._owner.cache
+        if cache is None:
+            yield
+            return
+        try:
+            async with cache.holding(names):
+                yield
+        except LoadFailedError as error:
+            text = f"{error}; the store of snapshots is away or slow: try again, with the same key if any"
+            raise c.CommandRefused("not_admitted", text) from None
+
+    async def _names_of_card(self, ref: p.CardRef) -> list[Name]:
+        """What to have in memory before `_find` is asked. Raises CommandRefused."""
+        if isinstance(ref.id, str):
+            return [Name("card", ref.id)]
+        if isinstance(ref.pan, str):
+            return [Name("token", self._tokens(ref.pan))]
+        cache = self._owner.cache
+        if cache is None:
+            return []
+        try:
+            entries = await cache.cards_ending(str(ref.last_four), LAST_FOUR_LISTED + 1)
+        except LoadFailedError as error:
+            raise c.CommandRefused("not_admitted", f"{error}; try again") from None
+        return [Name("card", entry.card_id) for entry in entries]
 
     def _change(self, command: c.Command) -> bool:
         self._admit()
@@ -109,10 +141,18 @@ class MethodsBase:
             return found[0]
         if not found:
             raise c.CommandRefused("not_found", f"there is no card ending {last_four}")
-        some = ", ".join(card.card_id for card in found[:3])
+        some = ", ".join(card.card_id for card in found[:LAST_FOUR_LISTED])
+        # Where not every card is in memory, there may be more of them.
+        count = f"{len(found)}" if self._owner.cache is None else f"more than {len(found) - 1}"
         raise c.CommandRefused(
-            "ambiguous", f"{len(found)} cards end in {last_four}; name one by its id ({some}, ...)"
+            "ambiguous", f"{count} cards end in {last_four}; name one by its id ({some}, ...)"
         )
+
+
+def slices(rows: Sequence[T], size: int) -> Iterator[Sequence[T]]:
+    """`rows` in their order, so many at a time."""
+    for begin in range(0, len(rows), size):
+        yield rows[begin : begin + size]
 
 
 # ---- what is shown

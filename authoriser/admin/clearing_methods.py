@@ -5,7 +5,7 @@ so authorisations flow while it is posted. A row is known by its key, so that a 
 server costs nothing but asking again.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,8 @@ import trio
 from msgspec import UNSET
 
 from authoriser.admin import clearing_protocol as cp
-from authoriser.admin.base import MethodsBase, currency_number
+from authoriser.admin.base import MethodsBase, currency_number, slices
+from authoriser.cache import Name
 from authoriser.ledger import commands as c
 from authoriser.ledger import records as r
 from authoriser.ledger.clearing import SIGNS, another_amount, kept_row, same_row
@@ -60,10 +61,10 @@ class ClearingMethods(MethodsBase):
     async def clearing_post(self, params: cp.ClearingPost, _uid: int) -> cp.ClearingPosted:
         """Post rows, or find them posted. Raises CommandRefused; the rows before it are posted, and found next time."""
         posted = []
-        for place, row in enumerate(params.rows):
-            if place % CLEARING_SLICE == 0:
-                await trio.lowlevel.checkpoint()
-            posted.append(self._post(row, params.file_sha256))
+        for rows in slices(params.rows, CLEARING_SLICE):
+            await trio.lowlevel.checkpoint()
+            async with self._in_memory(self._names_in(rows)):
+                posted += [self._post(row, params.file_sha256) for row in rows]
         return await self._settled(cp.ClearingPosted(tuple(posted)))
 
     async def clearing_finish(self, params: cp.ClearingFinish, uid: int) -> cp.ClearingFinished:
@@ -72,6 +73,14 @@ class ClearingMethods(MethodsBase):
         if changed:
             log.info("clearing file posted", rows=params.rows, uid=uid)
         return await self._settled(cp.ClearingFinished(changed))
+
+    def _names_in(self, rows: Sequence[cp.ClearingRow]) -> list[Name]:
+        return [
+            Name("token", self._pan_key.token(row.pan))
+            if isinstance(row.pan, str)
+            else Name("card", str(row.card_id))
+            for row in rows
+        ]
 
     def _post(self, row: cp.ClearingRow, file_sha256: str) -> cp.RowPosted:
         problem = self._problem(row)

@@ -4,7 +4,7 @@ The rest are in `money.py` and `cards.py`; what they share is in `base.py`. Role
 """
 
 import hashlib
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +13,11 @@ import trio
 
 from authoriser.admin import operations as o
 from authoriser.admin import protocol as p
-from authoriser.admin.base import currency_number
+from authoriser.admin.base import currency_number, slices
 from authoriser.admin.cards import CardMethods
 from authoriser.admin.clearing_methods import ClearingMethods
-from authoriser.admin.money import MoneyMethods
+from authoriser.admin.money import MoneyMethods, account_of_proposal
+from authoriser.cache import Name
 from authoriser.keys import PanKey
 from authoriser.ledger import commands as c
 from authoriser.ledger.decide import decide
@@ -92,43 +93,78 @@ class Methods(CardMethods, MoneyMethods, ClearingMethods):
         }
 
     async def call(self, method: str, params: Any, uid: int) -> Any:
-        """The result struct of `method`. Raises RpcError for what cannot be done, with the reason."""
+        """The result struct of `method`. Raises RpcError for what cannot be done, with the reason.
+
+        What the parameters name is in memory before it is asked. Of files' rows it is slice by slice, by the methods.
+        """
         try:
-            return await self.methods[method](params, uid)
+            if self._owner.cache is None:
+                return await self.methods[method](params, uid)
+            async with self._in_memory(await self._names(params)):
+                return await self.methods[method](params, uid)
         except c.CommandRefused as refused:
             if refused.kind != "not_admitted":
                 # A refusal tells of the state too, and must not get ahead of the log.
                 await self._owner.settle()
             raise p.application_error(_kind(refused.kind), str(refused)) from None
 
+    async def _names(self, params: Any) -> list[Name]:
+        """Every account and card that a call's parameters name."""
+        names: list[Name] = []
+        account, card, pan = (getattr(params, field, None) for field in ("account", "card", "pan"))
+        if isinstance(account, str):
+            names.append(Name("account", account))
+        if isinstance(card, p.CardRef):
+            names += await self._names_of_card(card)
+        if isinstance(pan, str):  # a new card's: that there is none must be known
+            names.append(Name("token", self._tokens(pan)))
+        commons = self._owner.state.commons
+        if isinstance(params, o.ExceptionsSettle) and params.exception in commons.exceptions:
+            names.append(Name("account", commons.exceptions[params.exception].on_account))
+        if isinstance(params, o.ProposalsList | o.ProposalsConfirm | o.ProposalsWithdraw):
+            only = getattr(params, "proposal", None)
+            names += [
+                Name("account", account_of_proposal(waiting))
+                for name, waiting in commons.proposals.items()
+                if only in {None, name}
+            ]
+        return [name for name in names if name.value]
+
     # ---- import
+
+    def _names_of_rows(self, rows: Sequence[p.ImportRow]) -> list[Name]:
+        accounts = [Name("account", row.account) for row in rows]
+        return accounts + [Name("token", self._pan_key.token(row.pan)) for row in rows]
 
     async def _import_check(self, params: p.ImportCheck, uid: int) -> p.ImportChecked:
         problems = []
         new = present = 0
         state, policy = self._owner.state, self._policy
-        for place, row in enumerate(params.rows):
-            if place % IMPORT_SLICE == 0:
-                await trio.lowlevel.checkpoint()
-            try:
-                outcome = decide(state, self._row(row, Audit("", "", uid, "", "", 0)), state.last_ms, policy)
-            except c.CommandRefused as refused:
-                problems.append(p.ImportProblem(row.line, str(refused)))
-            else:
-                new += outcome.changed
-                present += not outcome.changed
+        for rows in slices(params.rows, IMPORT_SLICE):
+            await trio.lowlevel.checkpoint()
+            async with self._in_memory(self._names_of_rows(rows)):
+                for row in rows:
+                    nobody = Audit("", "", uid, "", "", 0)
+                    try:
+                        outcome = decide(state, self._row(row, nobody), state.last_ms, policy)
+                    except c.CommandRefused as refused:
+                        problems.append(p.ImportProblem(row.line, str(refused)))
+                    else:
+                        new += outcome.changed
+                        present += not outcome.changed
         return await self._settled(p.ImportChecked(tuple(problems), new, present))
 
     async def _import_apply(self, params: p.ImportApply, uid: int) -> p.ImportApplied:
         imported = present = 0
-        for place, row in enumerate(params.rows):
-            if place % IMPORT_SLICE == 0:
-                await trio.lowlevel.checkpoint()
-            key = f"import:{params.file_sha256[:16]}:{row.line}"
-            audit = Audit(key, params.actor, uid, params.reason, f"import:{row.line}", 0)
-            changed = self._change(self._row(row, audit))
-            imported += changed
-            present += not changed
+        for rows in slices(params.rows, IMPORT_SLICE):
+            await trio.lowlevel.checkpoint()
+            async with self._in_memory(self._names_of_rows(rows)):
+                for row in rows:
+                    key = f"import:{params.file_sha256[:16]}:{row.line}"
+                    audit = Audit(key, params.actor, uid, params.reason, f"import:{row.line}", 0)
+                    changed = self._change(self._row(row, audit))
+                    imported += changed
+                    present += not changed
         return await self._settled(p.ImportApplied(imported, present))
 
     def _row(self, row: p.ImportRow, audit: Audit) -> c.ImportRow:

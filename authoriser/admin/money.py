@@ -157,5 +157,10 @@ class MoneyMethods(MethodsBase):
         return await self._settled(p.ProposalEnded(name, resolution, account))
 
 
+def account_of_proposal(proposal: Proposal) -> str:
+    """The account that the change which waits is of."""
+    return _params_of(proposal).account
+
+
 def _params_of(proposal: Proposal) -> MoneyParams:
     return msgspec.json.decode(proposal.params, type=MONEY_METHODS[proposal.method])

@@ -134,8 +134,7 @@ def _card_issued(state: ShardState, account: Account, record: r.CardIssued) -> N
         state=record.state,
         funded_minor=record.funded_minor,
     )
-    account.cards[record.card_id] = card
-    state.index(account, card)
+    state.issue(account, card)
     keep_change(account, record.audit)
 
 

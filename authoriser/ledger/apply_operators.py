@@ -50,8 +50,7 @@ def _card_replaced(state: ShardState, account: Account, record: r.CardReplaced) 
         contactless_minor=old.contactless_minor,
         contactless_from_no=old.contactless_from_no,
     )
-    account.cards[card.card_id] = card
-    state.index(account, card)
+    state.issue(account, card)
     keep_change(account, record.audit)
 
 

@@ -247,7 +247,11 @@ class ShardState:
     `record_no` numbers records from 1 without a gap; `last_ms` is the time of the last one. `cards` and
     `tokens` are indexes over the accounts, rebuilt on load: a card's account by its id, both by its number's
     HMAC; so is `advised`, the keys of the requests that kept advices stand for. `dirty` gathers the ids of
-    accounts changed since a snapshot round last took it ("" stands for the commons).
+    accounts changed since a snapshot round last took it ("" stands for the commons), `new_cards` the ids of
+    cards that came with a record and that no snapshot has brought to the store yet.
+
+    It may hold some of the shard's accounts only: whoever decides sees to it that those are here that a command names
+    (`authoriser.cache`). Nothing in the ledger asks for the others.
     """
 
     __slots__ = (
@@ -260,6 +264,7 @@ class ShardState:
         "commons",
         "dirty",
         "last_ms",
+        "new_cards",
         "record_no",
         "shard",
         "tokens",
@@ -276,6 +281,7 @@ class ShardState:
         self.advised: set[str] = set()
         self.cards_by_last_four: dict[str, list[Card]] = {}
         self.dirty: set[str] = set()
+        self.new_cards: set[str] = set()
         self._rules: RuleSet | None = None
         self._rules_text = ""
 
@@ -298,6 +304,24 @@ class ShardState:
         for card in account.cards.values():
             self.index(account, card)
         self.advised.update([kept.sibling for kept in account.kept.values() if kept.sibling])
+
+    def unload(self, account_id: str) -> Account:
+        """Let go of an account that its snapshot has as it is, and of its cards' index entries."""
+        account = self.accounts.pop(account_id)
+        self.advised.difference_update([kept.sibling for kept in account.kept.values() if kept.sibling])
+        for card in account.cards.values():
+            del self.cards[card.card_id], self.tokens[card.token]
+            ending = self.cards_by_last_four[card.last_four]
+            ending.remove(card)
+            if not ending:
+                del self.cards_by_last_four[card.last_four]
+        return account
+
+    def issue(self, account: Account, card: Card) -> None:
+        """Give an account a card that a record brought."""
+        account.cards[card.card_id] = card
+        self.new_cards.add(card.card_id)
+        self.index(account, card)
 
     def index(self, account: Account, card: Card) -> None:
         """Make a card findable by its id, its token and its last four digits."""

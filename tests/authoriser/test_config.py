@@ -145,8 +145,8 @@ metrics_listen = "0.0.0.0:9464"
             'them on loopback, such as "127.0.0.1:9464", and let an agent on this machine collect them'
         ),
         (
-            "data_dri: no such key; allowed: data_dir, issuer, keys, admin, telemetry, links, cassandra, kafka; "
-            "did you mean data_dir?"
+            "data_dri: no such key; allowed: data_dir, issuer, keys, admin, telemetry, links, cassandra, kafka, "
+            "cache_accounts_max; did you mean data_dir?"
         ),
     ]
     assert expected == problems_of(text)

@@ -1,0 +1,206 @@
+"""Snapshots in Cassandra: plain writes at a quorum, each USING TIMESTAMP of the number it is true at.
+
+So a writer that has lost the shard can send what it likes, as late as it likes: what is newer stands. Owns the
+statements of `schema/0003-snapshots.cql`, and how many of them are under way. Must not know what is in a blob.
+"""
+
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Self, TypeVar
+
+import trio
+from msgspec import Struct
+
+from authoriser.cassandra.schema_versions import require_schema
+from authoriser.cassandra.session import CassandraError, Prepared, Row, Session
+from authoriser.snapshots.contract import HOUR_MS, Blob, CardEntry, Checkpoint, Due, StoreError
+
+T = TypeVar("T")
+
+AT_ONCE = 64
+"""Statements under way of one call. Enough to keep a node busy, and few enough that a payment's own load does not wait
+behind a snapshot round: at 1 ms each they are through in as many."""
+
+
+class _Statements(Struct, frozen=True):
+    load: Prepared
+    save: Prepared
+    card: Prepared
+    cards: Prepared
+    expiry: Prepared
+    due: Prepared
+    forget: Prepared
+    checkpoint: Prepared
+    move: Prepared
+
+
+_CQL = {
+    "load": "SELECT version, blob FROM snapshots WHERE shard = ? AND account_id = ?",
+    "save": "INSERT INTO snapshots (shard, account_id, version, blob) VALUES (?, ?, ?, ?) USING TIMESTAMP ?",
+    "card": (
+        "INSERT INTO card_index (shard, name, card_id, card_token, account_id, last_four) "
+        "VALUES (?, ?, ?, ?, ?, ?) USING TIMESTAMP ?"
+    ),
+    "cards": "SELECT card_id, card_token, account_id, last_four FROM card_index WHERE shard = ? AND name = ? LIMIT ?",
+    "expiry": (
+        "INSERT INTO hold_expiries (shard, hour, expires_ms, account_id) VALUES (?, ?, ?, ?) USING TIMESTAMP ?"
+    ),
+    "due": (
+        "SELECT expires_ms, account_id FROM hold_expiries WHERE shard = ? AND hour = ? "
+        "AND (expires_ms, account_id) > (?, ?) AND (expires_ms) <= (?) LIMIT ?"
+    ),
+    "forget": "DELETE FROM hold_expiries USING TIMESTAMP ? WHERE shard = ? AND hour = ?",
+    "checkpoint": "SELECT seq, expired_ms FROM checkpoints WHERE shard = ?",
+    "move": "INSERT INTO checkpoints (shard, seq, expired_ms) VALUES (?, ?, ?) USING TIMESTAMP ?",
+}
+
+
+class CassandraSnapshots:
+    """One shard's snapshots over a session that others use too."""
+
+    def __init__(self, session: Session, shard: int, statements: _Statements) -> None:
+        self._session = session
+        self._shard = shard
+        self._cql = statements
+        self._expired_ms = 0
+
+    @classmethod
+    async def open(cls, session: Session, *, shard: int) -> Self:
+        """Raises SchemaError or CassandraError where this keyspace has no snapshots."""
+        await require_schema(session)
+        prepared = {name: await session.prepare(text) for name, text in _CQL.items()}
+        return cls(session, shard, _Statements(**prepared))
+
+    async def _execute(self, statement: Prepared, *values: object) -> list[Row]:
+        try:
+            return await self._session.execute(statement, values)
+        except CassandraError as error:
+            raise StoreError(f"snapshots of shard {self._shard}: {error}") from None
+
+    async def checkpoint(self) -> Checkpoint:
+        rows = await self._execute(self._cql.checkpoint, self._shard)
+        found = Checkpoint(rows[0]["seq"], rows[0]["expired_ms"]) if rows else Checkpoint()
+        self._expired_ms = found.expired_ms
+        return found
+
+    # ---- blobs
+
+    async def load_one(self, aggregate_id: str) -> Blob | None:
+        rows = await self._execute(self._cql.load, self._shard, aggregate_id)
+        return Blob(aggregate_id, rows[0]["version"], rows[0]["blob"]) if rows else None
+
+    async def load_many(self, aggregate_ids: Iterable[str]) -> list[Blob]:
+        found: list[Blob] = []
+
+        async def load(aggregate_id: str) -> None:
+            blob = await self.load_one(aggregate_id)
+            if blob is not None:
+                found.append(blob)
+
+        await _each(load, aggregate_ids)
+        return found
+
+    async def save(self, blobs: list[Blob]) -> None:
+        """The indexes first: a blob that is there is found by them."""
+        await _each(self._index, [blob for blob in blobs if blob.cards or blob.expires_ms])
+        await _each(self._save, blobs)
+
+    async def _save(self, blob: Blob) -> None:
+        await self._execute(
+            self._cql.save, self._shard, blob.aggregate_id, blob.version, blob.data, blob.version
+        )
+
+    async def _index(self, blob: Blob) -> None:
+        for entry in blob.cards:
+            for name in (_token(entry.token), _id(entry.card_id), _ends(entry.last_four)):
+                values = (entry.card_id, entry.token, entry.account_id, entry.last_four, blob.version)
+                await self._execute(self._cql.card, self._shard, name, *values)
+        if blob.expires_ms:
+            hour = blob.expires_ms // HOUR_MS
+            await self._execute(
+                self._cql.expiry, self._shard, hour, blob.expires_ms, blob.aggregate_id, blob.version
+            )
+
+    async def move_checkpoint(self, seq: int, expired_ms: int = 0) -> None:
+        expired_ms = max(expired_ms, self._expired_ms)
+        await self._execute(self._cql.move, self._shard, seq, expired_ms, seq)
+        first, last = self._expired_ms // HOUR_MS, expired_ms // HOUR_MS
+        if first:
+            await _each(self._forget, range(first, last))
+        self._expired_ms = expired_ms
+
+    async def _forget(self, hour: int) -> None:
+        """Nothing of an hour that is over is asked for again, whenever it was written: any later number will do."""
+        await self._execute(self._cql.forget, hour * HOUR_MS, self._shard, hour)
+
+    # ---- indexes
+
+    async def _cards(self, name: str, count: int) -> list[CardEntry]:
+        rows = await self._execute(self._cql.cards, self._shard, name, count)
+        return [
+            CardEntry(bytes(row["card_token"]), row["card_id"], row["account_id"], row["last_four"])
+            for row in rows
+        ]
+
+    async def card_of_token(self, token: bytes) -> CardEntry | None:
+        return next(iter(await self._cards(_token(token), 1)), None)
+
+    async def card_of_id(self, card_id: str) -> CardEntry | None:
+        return next(iter(await self._cards(_id(card_id), 1)), None)
+
+    async def cards_ending(self, last_four: str, count: int) -> list[CardEntry]:
+        return await self._cards(_ends(last_four), count)
+
+    async def due(self, after: Due, until_ms: int, count: int) -> list[Due]:
+        """Hour by hour: those between a long rest's beginning and now are asked one after the other."""
+        found: list[Due] = []
+        for hour in range(after.expires_ms // HOUR_MS, until_ms // HOUR_MS + 1):
+            rows = await self._execute(
+                self._cql.due,
+                self._shard,
+                hour,
+                after.expires_ms,
+                after.account_id,
+                until_ms,
+                count - len(found),
+            )
+            found += [Due(row["expires_ms"], row["account_id"]) for row in rows]
+            if len(found) >= count:
+                break
+        return found
+
+    async def close(self) -> None:
+        """The session is closed by whoever opened it."""
+        await trio.lowlevel.checkpoint()
+
+
+def _token(token: bytes) -> str:
+    return f"token:{token.hex()}"
+
+
+def _id(card_id: str) -> str:
+    return f"id:{card_id}"
+
+
+def _ends(last_four: str) -> str:
+    return f"ends:{last_four}"
+
+
+async def _each(function: Callable[[T], Awaitable[None]], items: Iterable[T]) -> None:
+    """`function` of every item, some at once. After a failure no more are begun; raises the first StoreError."""
+    waiting = iter(items)
+    failed: list[StoreError] = []
+
+    async def work() -> None:
+        for item in waiting:
+            if failed:
+                return
+            try:
+                await function(item)
+            except StoreError as error:
+                failed.append(error)
+
+    async with trio.open_nursery() as nursery:
+        for _ in range(AT_ONCE):
+            nursery.start_soon(work)
+    if failed:
+        raise failed[0]

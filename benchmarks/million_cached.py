@@ -1,0 +1,252 @@
+"""A million cards in Cassandra and a tenth of them in memory: `python -m benchmarks.million --cassandra --cache N`.
+
+Owns the filling of a real Cassandra (one node, started for it, commit log synced), and the process that starts on it
+and is asked for payments of cards drawn at random, so that most of them miss. `benchmarks.million` has the command.
+
+What the figures do not show: sockets and codecs; the journal's own appends in Cassandra (it is in memory here, so that
+the loads are what is measured); replicas on other machines.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any, Final
+
+import trio
+from msgspec import Struct
+from rich.console import Console
+from rich.progress import Progress
+
+from authoriser.cache import COUNTED, Name, Verdict
+from authoriser.cassandra.schema_versions import create_schema
+from authoriser.cassandra.session import CassandraConfig, Session
+from authoriser.journal.batch import GENESIS, VERSION, Batch, encode_batch
+from authoriser.journal.memory import MemoryJournal, MemoryLog
+from authoriser.ledger import records as r
+from authoriser.ledger.apply import apply
+from authoriser.ledger.commands import AuthorisationRequest
+from authoriser.ledger.state import ShardState
+from authoriser.owner import Observers, ShardOwner, take_shard
+from authoriser.snapshots.blobs import account_blob, commons_blob
+from authoriser.snapshots.cassandra import CassandraSnapshots
+from benchmarks.decide import POLICY, START_MS, Setting, Traffic
+from benchmarks.machine import Machine, look
+from stack import Stack, Wanted
+from stack.servers import LIBRARY
+
+KEYSPACE: Final = "million"
+SLICE: Final = 2_000
+PAYMENTS: Final = 20_000
+AT_ONCE: Final = 64
+"""Payments under way at a time."""
+
+
+class CachedReport(Struct, frozen=True):
+    machine: Machine
+    cards: int
+    cache: int
+    fill_s: float
+    boot_s: float
+    """From the first line of the process to a shard that decides: imports, connection, checkpoint, tail."""
+    resident_mb: float
+    peak_mb: float
+    """After all payments."""
+    payments: int
+    approved: int
+    hits: int
+    loads: int
+    evictions: int
+    failed_loads: int
+    accounts_most: int
+    """In memory at any time."""
+    payments_per_s: float
+    miss_p50_ms: float
+    miss_p99_ms: float
+
+
+class WrongCachedError(Exception):
+    """What was decided is not what should have been."""
+
+
+async def fill(config: CassandraConfig, cards: int, progress: Progress) -> None:
+    """Snapshots and their indexes of so many cards, an account each, and a checkpoint over them."""
+    from benchmarks.million import make_card
+
+    await create_schema(config, 1)
+    task = progress.add_task("saving cards", total=cards)
+    state = ShardState(0)
+    apply(state, r.EpochStarted(START_MS, 1, "bench", "bench", clean=True))
+    async with await Session.open(config) as session:
+        store = await CassandraSnapshots.open(session, shard=0)
+        for first in range(0, cards, SLICE):
+            for card in range(first, min(first + SLICE, cards)):
+                make_card(state, card)
+            await store.save([account_blob(a, state.new_cards) for a in state.accounts.values()])
+            state.new_cards.clear()
+            for account_id in list(state.accounts):
+                state.unload(account_id)
+            progress.update(task, completed=min(first + SLICE, cards))
+        apply(state, r.EpochEnded(state.last_ms))
+        await store.save([commons_blob(state.commons)])
+        await store.move_checkpoint(1, state.last_ms)
+
+
+BOOT: Final = """
+import time
+began = time.perf_counter()
+import sys
+import trio
+from benchmarks.million_cached import serve
+trio.run(serve, began, sys.argv[1], *map(int, sys.argv[2:]))
+"""
+
+
+def status_mb(key: str) -> float:
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith(key):
+            return int(line.split()[1]) / 1024
+    raise KeyError(key)
+
+
+async def serve(began: float, host: str, port: int, cards: int, cache: int, record_no: int) -> None:
+    """The process that is measured. Prints its figures as JSON."""
+    counts = dict.fromkeys(COUNTED, 0)
+
+    def count(what: str) -> None:
+        counts[what] += 1
+
+    log = MemoryLog()
+    last = Batch(VERSION, 0, 1, 1, "bench", record_no + 1, START_MS, GENESIS, [])
+    log.batches.append(encode_batch(last)[0])
+    async with await Session.open(CassandraConfig(((host, port),), KEYSPACE)) as session:
+        owner = await take_shard(
+            shard=0,
+            journal=MemoryJournal(log),
+            snapshots=await CassandraSnapshots.open(session, shard=0),
+            policies={"bench": POLICY},
+            observers=Observers(on_cache=count),
+            cache_accounts_max=cache,
+        )
+        async with trio.open_nursery() as nursery:
+            await nursery.start(owner.run)
+            found: dict[str, Any] = {
+                "boot_s": time.perf_counter() - began,
+                "resident_mb": status_mb("VmRSS"),
+            }
+            found |= await _pay(owner, cards)
+            nursery.cancel_scope.cancel()
+    found |= {
+        "peak_mb": status_mb("VmHWM"),
+        "loads": counts["cache_loads"],
+        "evictions": counts["cache_evictions"],
+        "failed_loads": counts["cache_failed_loads"],
+    }
+    sys.stdout.write(json.dumps(found))
+
+
+async def _pay(owner: ShardOwner, cards: int) -> dict[str, Any]:
+    """PAYMENTS of cards far from each other, as a pipeline asks: at once where the account is here, else when it is."""
+    cache = owner.cache
+    assert cache is not None, "it was asked for"
+    traffic = Traffic(Setting(cards=cards, seed=2), after=10**9)
+    waits_ms: list[float] = []
+    seen = {"approved": 0, "hits": 0, "accounts_most": 0}
+    numbers = iter(range(PAYMENTS))
+
+    def decide(command: AuthorisationRequest) -> None:
+        reply = owner.execute(command, POLICY).reply
+        seen["approved"] += reply is not None and reply.reason.value == "approved"
+        seen["accounts_most"] = max(seen["accounts_most"], len(owner.state.accounts))
+
+    async def pay() -> None:
+        for number in numbers:
+            command = traffic.purchase(number * 7919 % cards)
+            assert command.token is not None, "every card of the traffic is somebody's"
+            name = Name("token", command.token)
+            if cache.has(name):
+                seen["hits"] += 1
+                decide(command)
+                await trio.lowlevel.checkpoint()
+                continue
+            asked, told = time.perf_counter(), trio.Event()
+
+            def loaded(verdict: Verdict, command: Any = command, told: trio.Event = told) -> None:
+                if verdict is Verdict.HERE:
+                    decide(command)
+                told.set()
+
+            # Full of what no snapshot has: a server says 91, and here it is tried again.
+            while not cache.want(name, loaded):  # noqa: ASYNC110 - nobody tells
+                await trio.sleep(0.01)
+            await told.wait()
+            waits_ms.append((time.perf_counter() - asked) * 1000)
+
+    start = time.perf_counter()
+    async with trio.open_nursery() as payers:
+        for _ in range(AT_ONCE):
+            payers.start_soon(pay)
+    took_s = time.perf_counter() - start
+    waits_ms.sort()
+    return {
+        **seen,
+        "payments": PAYMENTS,
+        "payments_per_s": PAYMENTS / took_s,
+        "miss_p50_ms": waits_ms[len(waits_ms) // 2] if waits_ms else 0.0,
+        "miss_p99_ms": waits_ms[len(waits_ms) * 99 // 100] if waits_ms else 0.0,
+    }
+
+
+def measure(cards: int, cache: int, directory: Path) -> CachedReport:
+    """Start a Cassandra, fill it, and pay. Raises WrongCachedError, or what the stack raises."""
+    with tempfile.TemporaryDirectory(prefix="million-", dir=directory) as scratch:
+        stack = Stack(Path(scratch), Wanted(cassandra_nodes=1, kafka_nodes=0), library=LIBRARY, tied=True)
+        try:
+            stack.up()
+            node = stack.node("cassandra")
+            config = CassandraConfig(((node.host, node.port),), KEYSPACE)
+            began = time.perf_counter()
+            with Progress(console=Console(stderr=True), transient=True) as progress:
+                trio.run(fill, config, cards, progress)
+            fill_s = time.perf_counter() - began
+            # Of an import's rows: an account, a card and its funding each, and the epoch's two.
+            arguments = map(str, (node.host, node.port, cards, cache, 3 * cards + 2))
+            done = subprocess.run(
+                [sys.executable, "-c", BOOT, *arguments],
+                capture_output=True,
+                text=True,
+                check=False,
+                timeout=1_800,
+                env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+            )
+        finally:
+            stack.down(forget=True)
+    if done.returncode:
+        raise WrongCachedError((done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1])
+    found: dict[str, Any] = json.loads(done.stdout)
+    if found["approved"] + found["failed_loads"] < PAYMENTS:
+        raise WrongCachedError(f"of {PAYMENTS} payments: {found}")
+    return CachedReport(machine=look(directory), cards=cards, cache=cache, fill_s=fill_s, **found)
+
+
+def show(report: CachedReport, console: Console) -> None:
+    machine = report.machine
+    console.print(f"{machine.cpu}, {machine.cores} cores, load {machine.load_average:.1f}, {machine.python}")
+    console.print(f"{report.cards:,} cards in Cassandra, {report.cache:,} accounts in memory at most")
+    console.print(f"  filling               {report.fill_s:8.1f} s")
+    console.print(f"  boot                  {report.boot_s:8.1f} s   ({report.resident_mb:,.0f} MB then)")
+    console.print(
+        f"  payments              {report.payments_per_s:8,.0f} /s  ({report.payments:,}, {AT_ONCE} at once)"
+    )
+    console.print(
+        f"  of them hits          {report.hits:8,}     ({report.loads:,} loads, {report.failed_loads} failed)"
+    )
+    console.print(f"  a miss, p50 / p99     {report.miss_p50_ms:8.1f} ms / {report.miss_p99_ms:.1f} ms")
+    console.print(
+        f"  evictions             {report.evictions:8,}     (at most {report.accounts_most:,} in memory)"
+    )
+    console.print(f"  memory at most        {report.peak_mb:8,.0f} MB")
+    console.print("What these do not show stands at the top of benchmarks/million_cached.py.")
