@@ -52,7 +52,7 @@ def epoch_records(
             if spend.at_ms >= since_ms
         }
         for payment in account.payments.values():
-            fresh = payment.placed_ms >= since_ms or payment.hold_id in grown
+            fresh = payment.placed_ms >= since_ms or any(part.number in grown for part in payment.parts)
             posted = payment.online_minor and payment.particulars.mti == "0200"
             if fresh and (not payment.ended or posted):
                 mark = MarkAnswerUnknown(account.account_id, payment.hold_id)
