@@ -32,6 +32,7 @@ class Nobody:
     admits_repeats = False
     state = None
     commit = None
+    cache = None
 
     def __init__(self, on_sent: Callable[[float], None], on_silence: Callable[[], None]) -> None:
         self.desk = AnswerDesk(void=_nothing_to_void, on_sent=on_sent, on_silence=on_silence)

@@ -1,7 +1,7 @@
 """Snapshots in Cassandra: plain writes at a quorum, each USING TIMESTAMP of the number it is true at.
 
 So a writer that has lost the shard can send what it likes, as late as it likes: what is newer stands. Owns the
-statements of `schema/0003-snapshots.cql`, and how many of them are under way. Must not know what is in a blob.
+statements of `schema/0004-snapshots.cql`, and how many of them are under way. Must not know what is in a blob.
 """
 
 from collections.abc import Awaitable, Callable, Iterable

@@ -1,6 +1,7 @@
 """The consumers as programs on a real Kafka and a real Cassandra: what comes out, also when they are killed."""
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
@@ -91,7 +92,7 @@ def programs(tmp_path: Path, config: KafkaConfig) -> Iterator[Programs]:
 def until(true: Callable[[], bool]) -> None:
     end = time.monotonic() + PATIENCE_S
     while not true():
-        assert time.monotonic() < end
+        assert time.monotonic() < end, "not in time"
         time.sleep(0.05)
 
 
@@ -178,7 +179,26 @@ def keyspace(request: pytest.FixtureRequest) -> str:
 
 
 def opened(cassandra: CassandraConfig, keyspace: str) -> Feed:
-    return Feed.open(replace(cassandra, keyspace=keyspace))
+    """The feed, once the program has made its tables."""
+    end = time.monotonic() + PATIENCE_S
+    while True:
+        try:
+            return Feed.open(replace(cassandra, keyspace=keyspace))
+        except CassandraError:
+            assert time.monotonic() < end, "no tables in time"
+        time.sleep(0.5)
+
+
+@contextlib.contextmanager
+def filled(cassandra: CassandraConfig, keyspace: str, **accounts: int) -> Iterator[Feed]:
+    """The feed, once each of these accounts has so many entries."""
+    feed = opened(cassandra, keyspace)
+    try:
+        for account, count in accounts.items():
+            until(lambda name=account, wanted=count: len(events_in(feed, name, 500)) == wanted)
+        yield feed
+    finally:
+        feed.close()
 
 
 def events_in(feed: Feed, account: str, limit: int) -> list[str]:
@@ -209,9 +229,7 @@ def test_an_account_is_read_the_latest_first(
     last = [(came.key, came.value) for came in (declined, looked)]
     asyncio.run(produce_all(config, config.topic, last))
     programs.start("consumers.feed.cli", *feed_options(cassandra, keyspace))
-    until(lambda: written(cassandra, keyspace, "alice") == 10 and written(cassandra, keyspace, "bob") == 2)
-    feed = opened(cassandra, keyspace)
-    try:
+    with filled(cassandra, keyspace, alice=10, bob=2) as feed:
         expected = names([12, *range(9, 0, -1)])
         assert [events_in(feed, "alice", limit) for limit in (1, 3, 5, 10, 500)] == [expected] * 5
         assert events_in(feed, "bob", 10) == names([11, 10])
@@ -222,20 +240,6 @@ def test_an_account_is_read_the_latest_first(
             "insufficient_funds",
             202704,
         )
-    finally:
-        feed.close()
-
-
-def written(cassandra: CassandraConfig, keyspace: str, account: str) -> int:
-    """How many entries an account has by now; none before there are tables."""
-    try:
-        feed = opened(cassandra, keyspace)
-    except CassandraError:
-        return 0
-    try:
-        return len(events_in(feed, account, 500))
-    finally:
-        feed.close()
 
 
 def test_a_feed_is_built_anew(
@@ -245,20 +249,18 @@ def test_a_feed_is_built_anew(
     options = feed_options(cassandra, keyspace)
     publish(config, 1, 5)
     first = programs.start("consumers.feed.cli", *options)
-    until(lambda: written(cassandra, keyspace, "alice") == 5)
+    with filled(cassandra, keyspace, alice=5):
+        pass
     first.send_signal(signal.SIGTERM)
     assert first.wait(PATIENCE_S) == 0
     later = datetime.now(UTC)
     publish(config, 6, 8)
     other, third = f"{keyspace}_b", f"{keyspace}_c"
     anew = programs.start("consumers.feed.cli", *feed_options(cassandra, other), "--replay-from", "beginning")
-    until(lambda: written(cassandra, other, "alice") == 8)
+    with filled(cassandra, other, alice=8):
+        pass
     anew.send_signal(signal.SIGTERM)
     assert anew.wait(PATIENCE_S) == 0
     programs.start("consumers.feed.cli", *feed_options(cassandra, third), "--replay-from", later.isoformat())
-    until(lambda: written(cassandra, third, "alice") == 3)
-    feed = opened(cassandra, third)
-    try:
+    with filled(cassandra, third, alice=3) as feed:
         assert events_in(feed, "alice", 10) == names([8, 7, 6])
-    finally:
-        feed.close()

@@ -31,6 +31,22 @@ def decided(number: int, at_ms: int = AT_MS, account: str = "alice") -> r.Decide
     )  # fmt: skip
 
 
+def made_batches(counts: tuple[int, ...], shard: int = SHARD) -> tuple[list[bytes], list[dict[str, Any]]]:
+    """Blobs of batches with so many records each, from slot 1 on, and their events."""
+    blobs: list[bytes] = []
+    events: list[dict[str, Any]] = []
+    digest, number = GENESIS, 1
+    for seq, count in enumerate(counts, 1):
+        records: list[r.Record] = [decided(number + i, AT_MS + number + i) for i in range(count)]
+        blob, digest = encode_batch(Batch(VERSION, shard, seq, 1, "nonce", number, AT_MS, digest, records))
+        blobs.append(blob)
+        events += [
+            as_json(event_of(made, number=number + i, seq=seq, shard=shard)) for i, made in enumerate(records)
+        ]
+        number += count
+    return blobs, events
+
+
 class JournalWriter:
     """Appends batches to a SQLite journal, as long as a test likes; readers elsewhere see each when it is whole."""
 
