@@ -39,7 +39,7 @@ class Advices(Messages):
             fault = "advice_unsupported"
         elif known and completing and asked.approving:
             fault, kept = self.complete(card, asked, number, now)
-        elif known and not completing:
+        elif card is not None and not completing:  # a decline says nothing of money, whatever its currency
             kept = self.stand_in(card, asked, number, now)
         reply = say("advice_accepted")
         forget = max(now + 10 * DAY, kept.pop("until", 0))

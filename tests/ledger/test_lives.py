@@ -6,6 +6,7 @@ The everyday life of a payment is told by the scenarios and by docs/semantics.md
 from ledger_bench import (
     DAY_MS,
     HOUR_MS,
+    USD,
     Bench,
     advice,
     clear_row,
@@ -123,6 +124,14 @@ def test_one_stand_ins_no_does_not_undo_anothers_yes(bench: Bench) -> None:
     bench.do(advice(1_000, network_id="N1", stan="000001"))
     bench.do(advice(1_000, network_id="N1", stan="000002", approving=False))
     assert bench.account.held_minor == 1_000
+
+
+def test_a_stand_ins_no_is_a_no_in_any_currency(bench: Bench) -> None:
+    """It says nothing of money: our hold goes."""
+    asked = request(1_000)
+    bench.do(asked)
+    bench.do(advice(1_000, of=asked, approving=False, currency=USD))
+    assert (bench.money, bench.state.commons.exceptions) == ((10_000, 0, 10_000), {})
 
 
 def test_an_advice_after_the_clearing_holds_nothing_more(bench: Bench) -> None:
