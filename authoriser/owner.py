@@ -362,13 +362,14 @@ async def take_shard(
     themselves, and what the store raises.
     """
     told = observers if observers is not None else Observers()
+    clock = clock if clock is not None else LedgerClock(on_jump=told.on_clock_jump)
     partly: Partly | None = None
     if cache_accounts_max is None and isinstance(snapshots, WholeStore):
         replayer = await recover(journal, snapshots, shard)
     else:
         replayer, checkpoint = await recover_tail(journal, snapshots, shard)
         # Before the first checkpoint the tail is the whole journal: nothing is out of memory that could be due.
-        expired_ms = checkpoint.expired_ms if checkpoint.seq else replayer.state.last_ms
+        expired_ms = checkpoint.expired_ms if checkpoint.seq else clock.now_ms(replayer.state.last_ms)
         partly = Partly(cache_accounts_max, expired_ms)
     return ShardOwner(
         state=replayer.state,
@@ -376,7 +377,7 @@ async def take_shard(
         journal=journal,
         snapshots=snapshots,
         policies=policies,
-        clock=clock if clock is not None else LedgerClock(on_jump=told.on_clock_jump),
+        clock=clock,
         observers=told,
         partly=partly,
     )
