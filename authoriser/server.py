@@ -328,8 +328,8 @@ class Server:
         """The admin socket, then the links: an operator can freeze a card before its next request comes in."""
         tokens = Tokens(pan_key.token)
         page = StatusPage(self._config, self.counters, self.listeners)
-        relay = supervise(self._config, owner, self.counters, nursery)
-        methods = self._methods(links, owner, pan_key, tokens, lambda: page.leading(owner, relay))
+        page.relay = supervise(self._config, owner, self.counters, nursery)
+        methods = self._methods(links, owner, pan_key, tokens, lambda: page.leading(owner))
         try:
             await nursery.start(self._admin_server(methods).run)
             for link in links:

@@ -273,9 +273,8 @@ class SharedServer(Server):
 
     def _open_term(self, opened: "Opened", owner: ShardOwner, term: trio.Nursery) -> None:
         tokens = Tokens(opened.pan_key.token)
-        relay = supervise(self._config, owner, self.counters, term)
         methods = self._methods(
-            opened.links, owner, opened.pan_key, tokens, lambda: self._page.leading(owner, relay)
+            opened.links, owner, opened.pan_key, tokens, lambda: self._page.leading(owner)
         )
         self._roles.lead(methods)
         for link in opened.links:
@@ -286,6 +285,7 @@ class SharedServer(Server):
         for listener in self.listeners:
             owner.after_commit(listener.flush)
         self._watch_owner(owner)
+        self._page.relay = supervise(self._config, owner, self.counters, term)
 
     def _append_unknown(self, unknown: Unknown | None) -> None:
         """An append whose outcome nobody knows goes again; None: it is known now."""
@@ -298,6 +298,7 @@ class SharedServer(Server):
     def _close_term(self) -> None:
         """Nothing of the shard is left, and nobody waits for it."""
         self._role = RECOVERING
+        self._page.relay = None
         self._replayer = Replayer(SHARD)
         self._roles.follow()
         for doorman in self._doormen.values():

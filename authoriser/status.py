@@ -26,9 +26,11 @@ class StatusPage:
         self._counters = counters
         self._listeners = listeners
         self.journal = journal
+        self.relay: RelaySupervisor | None = None
+        """Whoever leads and has [kafka] puts its own here."""
         self._started_at = now_iso()
 
-    def leading(self, owner: ShardOwner, relay: RelaySupervisor | None = None) -> p.Status:
+    def leading(self, owner: ShardOwner) -> p.Status:
         """Of a process that decides."""
         state = owner.state
         return self._status(
@@ -40,7 +42,7 @@ class StatusPage:
             in_flight=owner.desk.outstanding,
             pending_records=owner.commit.pending_records,
             snapshots=p.SnapshotStatus(owner.snapshots.checkpoint_record_no, len(state.dirty)),
-            relay=relay,
+            relay=self.relay.status() if self.relay is not None else None,
         )
 
     def following(self, replayer: Replayer, role: str) -> p.Status:
@@ -68,7 +70,7 @@ class StatusPage:
         in_flight: int,
         pending_records: int,
         snapshots: p.SnapshotStatus,
-        relay: RelaySupervisor | None = None,
+        relay: p.RelayStatus | None = None,
     ) -> p.Status:
         return p.Status(
             version=__version__,
@@ -90,7 +92,7 @@ class StatusPage:
             snapshots=snapshots,
             role=role,
             journal=self.journal,
-            relay=relay.status() if relay is not None else None,
+            relay=relay,
         )
 
 

@@ -1,6 +1,8 @@
 """The house keeps its order: who imports whom, and whose `iso8583` it is."""
 
 import ast
+import subprocess
+import sys
 from pathlib import Path
 
 import iso8583
@@ -155,3 +157,15 @@ def test_files_and_functions_can_be_held_in_mind() -> None:
                 and (node.end_lineno or 0) - node.lineno > 80
             ]
     assert long == []
+
+
+def test_consumers_do_without_the_ledger() -> None:
+    """Not even by way of what they import: a service that reads events installs and loads no part of deciding."""
+    program = (
+        "import sys, consumers.notifications.cli, consumers.feed.cli; "
+        "print([name for name in sys.modules if name.startswith(('authoriser.ledger', 'authoriser.journal'))])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert done.stdout == "[]\n"

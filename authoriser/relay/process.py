@@ -34,10 +34,11 @@ READ_BYTES = 65_536
 
 
 def slots_of(config: Config, shard: int) -> SlotReader:
-    """Where the shard's journal is, by the configuration. Raises PasswordError."""
-    if config.cassandra is not None:
-        return CassandraSlots(cassandra_config(config.cassandra), shard)
-    return SqliteSlots(shard_directory(config.data_dir, shard))
+    """Where the shard's journal is, by the configuration. Raises PasswordError, ImportError without the driver."""
+    if config.cassandra is None:
+        return SqliteSlots(shard_directory(config.data_dir, shard))
+
+    return CassandraSlots(cassandra_config(config.cassandra), shard)
 
 
 def run_relay(config: Config, shard: int, *, supervised: bool) -> int:

@@ -113,7 +113,7 @@ class Relay:
             self._woken.clear()
             stopping = self._stopping
             batches = await self._reader.after(seq, digest)
-            resting = not batches
+            resting, at_end = not batches, len(batches) < limits.RELAY_PAGE_BATCHES
             while batches:
                 part = _transaction(batches)
                 batches = batches[len(part) :]
@@ -124,7 +124,8 @@ class Relay:
                     position = advanced(position, seq=seq, record=record, digest=digest, last_event=last)
                     await connection.send(messages, position)
                 self._say(seq=seq, record=record)
-            if resting and stopping:
+            # Asked after the order to stop, it was all that was durable then. A new leader may go on for ever.
+            if stopping and at_end:
                 return
             if resting and not self._stopping:
                 await self._rest(self._poll_s)

@@ -111,8 +111,8 @@ sasl_password_file = "{tmp_path}/password"
         (
             'sasl_username = "relay"',
             (
-                "kafka.sasl_username: is given, and security_protocol PLAINTEXT has no SASL; it takes "
-                "SASL_PLAINTEXT or SASL_SSL"
+                "kafka.sasl_username: is given, and security_protocol PLAINTEXT has no SASL; it takes SASL_PLAINTEXT "
+                "or SASL_SSL"
             ),
         ),
         (
