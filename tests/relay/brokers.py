@@ -77,7 +77,7 @@ async def values(config: KafkaConfig) -> list[Any]:
 
 async def until_consumed(config: KafkaConfig, count: int) -> list[Any]:
     """The values, once there are so many; the test's own timeout ends it otherwise."""
-    while len(got := await values(config)) < count:  # noqa: ASYNC110 - it is Kafka that is waited for
+    while len(got := await values(config)) < count:
         await asyncio.sleep(0.1)
     return got
 
@@ -97,7 +97,7 @@ async def delete_topic(config: KafkaConfig, name: str) -> None:
     await admin.start()
     try:
         await admin.delete_topics([name])
-        while name in await admin.list_topics():  # noqa: ASYNC110 - likewise
+        while name in await admin.list_topics():
             await asyncio.sleep(0.1)
     finally:
         await admin.close()

@@ -59,7 +59,7 @@ async def _relayed(config: KafkaConfig, reader: BatchReader) -> None:
     told: list[Progress] = []
     relay = Relay(config, 0, reader, on_progress=told.append)
     working = asyncio.ensure_future(relay.run())
-    while not any(progress.state == "relaying" for progress in told) and not working.done():  # noqa: ASYNC110
+    while not any(progress.state == "relaying" for progress in told) and not working.done():
         await asyncio.sleep(0.01)
     relay.stop()
     await working

@@ -69,7 +69,7 @@ def relayed(config: KafkaConfig, data_dir: Path) -> None:
         told: list[Progress] = []
         relay = made(config, data_dir, told)
         working = asyncio.ensure_future(relay.run())
-        while not any(progress.state == "relaying" for progress in told) and not working.done():  # noqa: ASYNC110
+        while not any(progress.state == "relaying" for progress in told) and not working.done():
             await asyncio.sleep(0.01)
         relay.stop()  # once it has relayed what is there
         await working

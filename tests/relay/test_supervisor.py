@@ -44,7 +44,7 @@ def make(tmp_path: Path) -> Callable[..., RelaySupervisor]:
 
 async def until(true: Callable[[], bool]) -> None:
     with trio.fail_after(PATIENCE_S):
-        while not true():  # noqa: ASYNC110 - another process sets no event
+        while not true():
             await trio.sleep(0.01)
 
 

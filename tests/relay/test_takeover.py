@@ -90,7 +90,7 @@ async def test_takeovers_leave_no_gap_and_no_duplicate(shard: RelayedShard) -> N
         network.stopping = True
     await until_relaying(await shard.leader())
     with trio.fail_after(PATIENCE_S):
-        while len(await in_kafka(shard)) < len(await in_the_log(shard)):  # noqa: ASYNC110 - Kafka sets no event
+        while len(await in_kafka(shard)) < len(await in_the_log(shard)):
             await trio.sleep(0.2)
     events = await in_the_log(shard)
     assert (await in_kafka(shard))[: len(events)] == events
