@@ -45,14 +45,15 @@ def epoch_records(
     since_ms = state.last_ms - deadline_ms - ANSWER_UNKNOWN_MARGIN_MS
     any_policy = next(iter(policies.values()))
     for account in state.accounts.values():
-        grown = {
+        latest = {
             spend.number
             for card in account.cards.values()
             for spend in card.recent or ()
             if spend.at_ms >= since_ms
         }
         for payment in account.payments.values():
-            fresh = payment.placed_ms >= since_ms or any(part.number in grown for part in payment.parts)
+            grown = any(part.number in latest for part in payment.parts)
+            fresh = payment.placed_ms >= since_ms or grown
             posted = payment.online_minor and payment.particulars.mti == "0200"
             if fresh and (not payment.ended or posted):
                 mark = MarkAnswerUnknown(account.account_id, payment.hold_id)

@@ -80,7 +80,7 @@ NO_USAGE = Usage()
 
 
 class Spend(Struct, frozen=True, array_like=True, gc=False):
-    """One approval in a sliding window. `number` is its payment's record."""
+    """One approval in a sliding window. `number` is its own record, which may have made an older payment grow."""
 
     at_ms: int
     number: int
