@@ -1,6 +1,7 @@
 """The house keeps its order: who imports whom, and whose `iso8583` it is."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -169,3 +170,19 @@ def test_consumers_do_without_the_ledger() -> None:
         [sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60
     )
     assert done.stdout == "[]\n"
+
+
+def test_the_operations_page_names_tests_that_are_there() -> None:
+    """Each file and function that docs/operations.md gives as a row's proof exists."""
+    text = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+    files = set(re.findall(r"tests(?:/\w+)+(?:\.py)?", text))
+    functions = set(re.findall(r"(?<!/)\btest_\w+\b(?!\.py)", text))
+    there = {
+        node.name
+        for path in (ROOT / "tests").rglob("test_*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    }
+    assert (len(files) > 5, len(functions) > 5) == (True, True)
+    assert [name for name in files if not (ROOT / name).exists()] == []
+    assert functions - there == set()
