@@ -103,7 +103,7 @@ class Nobody:
     """Stands for a shard's owner in tests without payments."""
 
     admits = admits_repeats = True
-    state = commit = None
+    state = commit = cache = None
 
     def __init__(self) -> None:
         self.desk = AnswerDesk(void=lambda _answer: None)
