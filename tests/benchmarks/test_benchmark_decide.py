@@ -37,7 +37,10 @@ def test_a_quick_run_of_the_whole() -> None:
         assert min(measured["rounds"]) <= costs[-1]["decide_median"] <= max(measured["rounds"])
         assert 0 < measured["mean_us"]
         assert 0 < measured["core_share"] < 1.1
-        assert measured["pyiso8583_us"] > 0
+        assert len(measured["paces"]) == len(measured["rounds"]) + 1
+        assert min(measured["paces"]) > 0
+        assert 0 <= measured["full_speed_rounds"] <= len(measured["rounds"])
+        assert (measured["full_speed_us"] > 0) == (measured["full_speed_rounds"] > 0)
 
 
 def test_the_table_names_the_policy() -> None:
