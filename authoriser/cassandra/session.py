@@ -110,6 +110,27 @@ def said(error: BaseException) -> CassandraError | None:
     return CassandraError(f"{type(error).__name__}: {error}", passing=not isinstance(error, _FINAL))
 
 
+@contextlib.contextmanager
+def _ours() -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:
+        ours = said(error)
+        if ours is None:
+            raise
+        raise ours from None
+
+
+def _at_quorum(prepared: Any, config: CassandraConfig, *, serial_read: bool) -> Prepared:
+    """The statement at the quorum of `config`: of the shard's home where it has one, else of all data centres."""
+    local = bool(config.local_data_centre)
+    serial = ConsistencyLevel.LOCAL_SERIAL if local else ConsistencyLevel.SERIAL
+    quorum = ConsistencyLevel.LOCAL_QUORUM if local else ConsistencyLevel.QUORUM
+    prepared.consistency_level = serial if serial_read else quorum
+    prepared.serial_consistency_level = serial
+    return prepared
+
+
 def _who(config: CassandraConfig) -> Any:
     return PlainTextAuthProvider(config.username, str(config.password)) if config.username else None
 
@@ -156,13 +177,11 @@ def _connected(config: CassandraConfig, *, with_keyspace: bool) -> tuple[Any, An
         ssl_context=_tls(config),
     )
     try:
-        return cluster, cluster.connect(config.keyspace if with_keyspace else None)
-    except BaseException as error:
+        with _ours():
+            return cluster, cluster.connect(config.keyspace if with_keyspace else None)
+    except BaseException:
         cluster.shutdown()
-        ours = said(error)
-        if ours is None:
-            raise
-        raise ours from None
+        raise
 
 
 class Session:
@@ -172,9 +191,6 @@ class Session:
         self.config = config
         self._cluster = cluster
         self._session = session
-        local = bool(config.local_data_centre)
-        self.consistency = ConsistencyLevel.LOCAL_QUORUM if local else ConsistencyLevel.QUORUM
-        self.serial = ConsistencyLevel.LOCAL_SERIAL if local else ConsistencyLevel.SERIAL
 
     @classmethod
     async def open(cls, config: CassandraConfig, *, with_keyspace: bool = True) -> Self:
@@ -195,16 +211,9 @@ class Session:
 
     async def prepare(self, query: str, *, serial_read: bool = False) -> Prepared:
         """A statement at the quorum of `config`. `serial_read` sees, and finishes, transactions under way."""
-        try:
+        with _ours():
             prepared = await trio.to_thread.run_sync(self._session.prepare, query)
-        except Exception as error:
-            ours = said(error)
-            if ours is None:
-                raise
-            raise ours from None
-        prepared.consistency_level = self.serial if serial_read else self.consistency
-        prepared.serial_consistency_level = self.serial
-        return prepared
+        return _at_quorum(prepared, self.config, serial_read=serial_read)
 
     async def execute(
         self, statement: Prepared | str, values: Sequence[object] | None = None, *, host: Any = None
@@ -237,10 +246,8 @@ class Session:
             await settled.wait()
         (value,) = outcome
         if isinstance(value, Exception):
-            ours = said(value)
-            if ours is None:
+            with _ours():
                 raise value
-            raise ours from None
         return list(value or ())
 
     async def __aenter__(self) -> Self:
@@ -266,17 +273,12 @@ class BlockingSession:
     def __init__(self, config: CassandraConfig, *, with_keyspace: bool = True) -> None:
         self.config = config
         self._cluster, self._session = _connected(config, with_keyspace=with_keyspace)
-        local = bool(config.local_data_centre)
-        self._consistency = ConsistencyLevel.LOCAL_QUORUM if local else ConsistencyLevel.QUORUM
-        self._serial = ConsistencyLevel.LOCAL_SERIAL if local else ConsistencyLevel.SERIAL
 
     def prepare(self, query: str, *, serial_read: bool = False) -> Prepared:
         """As `Session.prepare`."""
         with _ours():
             prepared = self._session.prepare(query)
-        prepared.consistency_level = self._serial if serial_read else self._consistency
-        prepared.serial_consistency_level = self._serial
-        return prepared
+        return _at_quorum(prepared, self.config, serial_read=serial_read)
 
     def execute(self, statement: Prepared | str, values: Sequence[object] | None = None) -> list[Row]:
         """The rows, all in one page."""
@@ -292,14 +294,3 @@ class BlockingSession:
 
     def close(self) -> None:
         self._cluster.shutdown()
-
-
-@contextlib.contextmanager
-def _ours() -> Iterator[None]:
-    try:
-        yield
-    except Exception as error:
-        ours = said(error)
-        if ours is None:
-            raise
-        raise ours from None
