@@ -18,7 +18,13 @@ PAGE_SLOTS = 16
 """Batches of one answer. A batch is 20 kB as a rule and 10 MB at most."""
 
 _INSERT = "INSERT INTO journal (shard, segment, seq, blob) VALUES (?, ?, ?, ?) IF NOT EXISTS"
-_SELECT = "SELECT seq, blob FROM journal WHERE shard = ? AND segment = ? AND seq >= ? LIMIT ?"
+SELECT_SLOTS = "SELECT seq, blob FROM journal WHERE shard = ? AND segment = ? AND seq >= ? LIMIT ?"
+
+
+def page_at(shard: int, start: int, count: int) -> tuple[int, int, int, int]:
+    """Values of SELECT_SLOTS, which asks one partition: from slot `start` on, as many as one answer may bring."""
+    in_segment = SEGMENT_SLOTS - start % SEGMENT_SLOTS
+    return shard, start // SEGMENT_SLOTS, start, min(count, in_segment, PAGE_SLOTS)
 
 
 class CassandraJournal:
@@ -41,15 +47,15 @@ class CassandraJournal:
         await require_schema(session)
         await require_safe(session)
         # Serial: a batch whose writer died half-way through its transaction is finished, not overlooked.
-        select = await session.prepare(_SELECT, serial_read=True)
-        glance = await session.prepare(_SELECT)
+        select = await session.prepare(SELECT_SLOTS, serial_read=True)
+        glance = await session.prepare(SELECT_SLOTS)
         insert = await session.prepare(_INSERT)
         return cls(session, shard, insert=insert, select=select, glance=glance)
 
     async def append(self, seq: int, blob: bytes) -> None:
         """As the contract says. A timeout of any kind is Unknown: a proposal may be finished by whoever comes next."""
         try:
-            if seq > 1 and seq - 1 != self._last and not await self._slots(seq - 1, 1):
+            if seq > 1 and seq - 1 != self._last and not await self._slots(page_at(self._shard, seq - 1, 1)):
                 raise Fenced(f"slot {seq} would leave a gap: slot {seq - 1} is empty")
             (row,) = await self._session.execute(self._insert, (self._shard, seq // SEGMENT_SLOTS, seq, blob))
         except CassandraError as error:
@@ -65,12 +71,10 @@ class CassandraJournal:
         found: list[tuple[int, bytes]] = []
         try:
             while len(found) < count:
-                start = first + len(found)
-                in_segment = SEGMENT_SLOTS - start % SEGMENT_SLOTS
-                asked = min(count - len(found), in_segment, PAGE_SLOTS)
-                page = await self._slots(start, asked)
+                asked = page_at(self._shard, first + len(found), count - len(found))
+                page = await self._slots(asked)
                 found += page
-                if len(page) < asked:
+                if len(page) < asked[-1]:
                     break
         except CassandraError as error:
             raise Unknown(f"shard {self._shard} can't be read: {error}", retry=error.passing) from None
@@ -84,19 +88,16 @@ class CassandraJournal:
         A serial read would contend with the leader's own transactions, each time that a follower looks.
         """
         first = max(from_seq, 1)
-        asked = min(count, SEGMENT_SLOTS - first % SEGMENT_SLOTS, PAGE_SLOTS)
-        values = (self._shard, first // SEGMENT_SLOTS, first, asked)
         try:
-            rows = await self._session.execute(self._glance, values)
+            rows = await self._session.execute(self._glance, page_at(self._shard, first, count))
         except CassandraError as error:
             raise Unknown(f"shard {self._shard} can't be read: {error}", retry=error.passing) from None
         found = [(row["seq"], row["blob"]) for row in rows]
         # A slot that this quorum does not show yet hides those after it: they are for the next look.
         return [(seq, blob) for place, (seq, blob) in enumerate(found, first) if seq == place]
 
-    async def _slots(self, start: int, count: int) -> list[tuple[int, bytes]]:
-        """Of one segment."""
-        rows = await self._session.execute(self._select, (self._shard, start // SEGMENT_SLOTS, start, count))
+    async def _slots(self, asked: tuple[int, int, int, int]) -> list[tuple[int, bytes]]:
+        rows = await self._session.execute(self._select, asked)
         return [(row["seq"], row["blob"]) for row in rows]
 
     async def close(self) -> None:

@@ -5,11 +5,10 @@ one seems to be missing all the same, a serial read finishes whatever is under w
 """
 
 from authoriser.cassandra.session import BlockingSession, CassandraConfig, CassandraError
-from authoriser.journal.cassandra import PAGE_SLOTS, SEGMENT_SLOTS
+from authoriser.journal.cassandra import SELECT_SLOTS, page_at
 from authoriser.journal.contract import Unknown
 from authoriser.relay.reader import Slots
 
-_SELECT = "SELECT seq, blob FROM journal WHERE shard = ? AND segment = ? AND seq >= ? LIMIT ?"
 _LAST = "SELECT seq FROM journal WHERE shard = ? AND segment = ? ORDER BY seq DESC LIMIT 1"
 
 
@@ -48,11 +47,10 @@ class CassandraSlots:
         found: Slots = []
         while len(found) < count:
             start = found[-1][0] + 1 if found else from_seq
-            asked = min(count - len(found), SEGMENT_SLOTS - start % SEGMENT_SLOTS, PAGE_SLOTS)
-            statement = self._serial if serial else self._plain
-            rows = session.execute(statement, (self._shard, start // SEGMENT_SLOTS, start, asked))
+            asked = page_at(self._shard, start, count - len(found))
+            rows = session.execute(self._serial if serial else self._plain, asked)
             found += [(row["seq"], row["blob"]) for row in rows]
-            if len(rows) < asked:
+            if len(rows) < asked[-1]:
                 break
         return found
 
@@ -60,8 +58,8 @@ class CassandraSlots:
         if self._session is None:
             session = BlockingSession(self._config)
             try:
-                self._plain = session.prepare(_SELECT)
-                self._serial = session.prepare(_SELECT, serial_read=True)
+                self._plain = session.prepare(SELECT_SLOTS)
+                self._serial = session.prepare(SELECT_SLOTS, serial_read=True)
                 self._last = session.prepare(_LAST)
             except CassandraError:
                 session.close()

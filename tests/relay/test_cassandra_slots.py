@@ -19,7 +19,6 @@ from authoriser.journal.batch import GENESIS
 from authoriser.journal.cassandra import CassandraJournal
 from authoriser.journal.contract import Unknown
 from authoriser.kafka.settings import KafkaConfig
-from authoriser.relay import cassandra_slots
 from authoriser.relay.cassandra_slots import CassandraSlots
 from authoriser.relay.position import Halt, Position
 from authoriser.relay.reader import BatchReader
@@ -70,9 +69,8 @@ def test_pages_go_over_segments(cassandra: CassandraConfig, monkeypatch: pytest.
     """A reader does not see where one partition of the table ends and the next begins."""
     from authoriser.journal import cassandra as journal
 
-    for module in (cassandra_slots, journal):
-        monkeypatch.setattr(module, "SEGMENT_SLOTS", 4)
-        monkeypatch.setattr(module, "PAGE_SLOTS", 3)
+    monkeypatch.setattr(journal, "SEGMENT_SLOTS", 4)
+    monkeypatch.setattr(journal, "PAGE_SLOTS", 3)
     shard = next(_shards)
     blobs = [b"%d" % seq for seq in range(1, 12)]
     trio.run(append, cassandra, shard, blobs)
