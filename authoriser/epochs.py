@@ -29,6 +29,12 @@ class Sealed(Struct, frozen=True):
     began: float
 
 
+def answers_open_ms(policies: Mapping[str, Policy]) -> int:
+    """How long after its record an answer may still be neither sent nor voided. `policies` are by link name."""
+    deadline_ms = max((policy.reply_deadline_ms for policy in policies.values()), default=0)
+    return deadline_ms + ANSWER_UNKNOWN_MARGIN_MS
+
+
 def epoch_records(
     state: ShardState, *, epoch: int, nonce: str, now_ms: int, policies: Mapping[str, Policy]
 ) -> tuple[Record, ...]:
@@ -41,8 +47,7 @@ def epoch_records(
     if clean:
         return tuple(records)
     # Whatever was decided longer ago than a deadline before the last record was sent or voided before it.
-    deadline_ms = max((policy.reply_deadline_ms for policy in policies.values()), default=0)
-    since_ms = state.last_ms - deadline_ms - ANSWER_UNKNOWN_MARGIN_MS
+    since_ms = state.last_ms - answers_open_ms(policies)
     any_policy = next(iter(policies.values()))
     for account in state.accounts.values():
         latest = {

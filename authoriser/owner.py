@@ -16,7 +16,7 @@ from msgspec import Struct
 from authoriser.answers import Answer, AnswerDesk
 from authoriser.cache import AccountCache
 from authoriser.clock import LedgerClock
-from authoriser.epochs import ANSWER_UNKNOWN_MARGIN_MS, Sealed, epoch_records
+from authoriser.epochs import Sealed, answers_open_ms, epoch_records
 from authoriser.journal.contract import Journal
 from authoriser.journal.group_commit import Commit, GroupCommit, Tail
 from authoriser.ledger.apply import EXCEPTIONS_LISTED_MAX, apply
@@ -105,9 +105,6 @@ class ShardOwner:
         self.desk = AnswerDesk(void=self._void, on_sent=observers.on_sent, on_silence=observers.on_silence)
         self._policies = policies
         self._any_policy = next(iter(policies.values()))
-        self._answers_open_ms = ANSWER_UNKNOWN_MARGIN_MS + max(
-            policy.reply_deadline_ms for policy in policies.values()
-        )
         self.cache: AccountCache | None = None
         if partly is not None:
             self.cache = AccountCache(
@@ -120,7 +117,7 @@ class ShardOwner:
             observers.on_snapshot_failure,
             cache=self.cache,
             now_ms=self.now_ms,
-            answers_open_ms=self._answers_open_ms,
+            answers_open_ms=answers_open_ms(policies),
         )
         self._clock = clock
         self._observers = observers
