@@ -16,7 +16,7 @@ from rules.facts import Facts
 from rules.order import ORDER
 from rules.policy_reading import PolicyError, read_programme
 from rules.programme import CASH, CONTACTLESS, ECOMMERCE, ONLINE, SPENDING
-from rules.reason import Check, Entry, Reason, Transaction
+from rules.reason import Entry, Reason, Transaction
 from rules.sort import Rules, Sort
 from rules.tapping import effect
 
@@ -112,11 +112,6 @@ class RuleSet:
         for name in classes:
             longest_ms = max(longest_ms, windows_ms.get(name, 0))
         return longest_ms
-
-    def contactless_effect(self, facts: Facts) -> int:
-        """What an approval does to the contactless counters: 0 nothing, 1 counts, 2 begins them again."""
-        sort = self.sort(facts.transaction, facts.mcc, facts.entry)
-        return sort.effect_with_pin if facts.checks.pin is Check.PASSED else sort.effect
 
     def hold_lifetime_ms(self, mcc: str) -> int:
         """How long a hold of such a shop lasts where the network says nothing."""

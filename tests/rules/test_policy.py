@@ -177,8 +177,8 @@ def test_classes(asked: Transaction, mcc: str, entry: Entry, expected: tuple[str
 def test_contactless_effect(entry: Entry, mcc: str, pin: Check, asked: Transaction, expected: int) -> None:
     """A tap without PIN adds to the counters, a payment with chip and PIN begins them again, fares do nothing."""
     rules = read_policy('[contactless]\ncount = 5\nexempt = ["4111"]')
-    request = facts(entry=entry, mcc=mcc, checks=Checks(pin=pin), transaction=asked)
-    assert rules.contactless_effect(request) == expected
+    counted = rules.sort(asked, mcc, entry).count(739_000, pin=pin is Check.PASSED)
+    assert counted.contactless == expected
 
 
 def test_hold_lifetimes() -> None:
