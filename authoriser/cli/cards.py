@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -91,119 +90,77 @@ def show(
     print_account(result.account)
 
 
-@app.command("freeze", epilog="Example: authoriser card freeze 4821 --reason 'lost in a taxi, customer rang'")
-def freeze(
-    card: CardArgument,
-    *,
-    data: DataOption = DATA_DEFAULT,
-    socket: SocketOption = None,
-    reason: ReasonOption = None,
-    actor: ActorOption = None,
-    key: KeyOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Freeze a card: from the moment this returns it is declined, until it is unfrozen."""
-    said = words(reason, actor, key, default_reason="frozen by an operator")
-    _change("card.freeze", card, data, socket, said, as_json=as_json, done="frozen")
+def _state_command(name: str, what: str, *, example: str, default_reason: str, done: str) -> None:
+    """`card NAME`, which gives a card another state. `done` is what the card is then."""
+
+    def change(
+        card: CardArgument,
+        *,
+        data: DataOption = DATA_DEFAULT,
+        socket: SocketOption = None,
+        reason: ReasonOption = None,
+        actor: ActorOption = None,
+        key: KeyOption = None,
+        as_json: JsonOption = False,
+    ) -> None:
+        said = words(reason, actor, key, default_reason=default_reason)
+        ref = card_ref(card)
+        with open_client(data, socket) as client:
+            result = client.call(f"card.{name}", card=ref, **said)
+        _print_change(result, done, f"was {done} already", as_json=as_json)
+
+    app.command(name, help=what, epilog=f"Example: authoriser card {name} {example}")(change)
 
 
-@app.command("unfreeze", epilog="Example: authoriser card unfreeze 4821 --reason 'found again'")
-def unfreeze(
-    card: CardArgument,
-    *,
-    data: DataOption = DATA_DEFAULT,
-    socket: SocketOption = None,
-    reason: ReasonOption = None,
-    actor: ActorOption = None,
-    key: KeyOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Make a frozen card active again."""
-    said = words(reason, actor, key, default_reason="unfrozen by an operator")
-    _change("card.unfreeze", card, data, socket, said, as_json=as_json, done="active again")
-
-
-@app.command(
-    "block",
-    epilog="Example: authoriser card block - --reason 'found in a leak' (and type the number)",
+_state_command(
+    "freeze",
+    "Freeze a card: from the moment this returns it is declined, until it is unfrozen.",
+    example="4821 --reason 'lost in a taxi, customer rang'",
+    default_reason="frozen by an operator",
+    done="frozen",
 )
-def block(
-    card: CardArgument,
-    *,
-    data: DataOption = DATA_DEFAULT,
-    socket: SocketOption = None,
-    reason: ReasonOption = None,
-    actor: ActorOption = None,
-    key: KeyOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Block a card: it is declined from now on, and unfreeze does not bring it back."""
-    said = words(reason, actor, key, default_reason="blocked by an operator")
-    _change("card.block", card, data, socket, said, as_json=as_json, done="blocked")
-
-
-@app.command("activate", epilog="Example: authoriser card activate 4821")
-def activate(
-    card: CardArgument,
-    *,
-    data: DataOption = DATA_DEFAULT,
-    socket: SocketOption = None,
-    reason: ReasonOption = None,
-    actor: ActorOption = None,
-    key: KeyOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Make an inactive card active: it has reached its owner."""
-    said = words(reason, actor, key, default_reason="activated by an operator")
-    _change("card.activate", card, data, socket, said, as_json=as_json, done="active")
-
-
-@app.command("close", epilog="Example: authoriser card close 4821 --reason 'the customer leaves'")
-def close(
-    card: CardArgument,
-    *,
-    data: DataOption = DATA_DEFAULT,
-    socket: SocketOption = None,
-    reason: ReasonOption = None,
-    actor: ActorOption = None,
-    key: KeyOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Close a card for good."""
-    said = words(reason, actor, key, default_reason="closed by an operator")
-    _change("card.close", card, data, socket, said, as_json=as_json, done="closed")
-
-
-@app.command("lost", epilog="Example: authoriser card lost 4821 --reason 'customer rang'")
-def lost(
-    card: CardArgument,
-    *,
-    data: DataOption = DATA_DEFAULT,
-    socket: SocketOption = None,
-    reason: ReasonOption = None,
-    actor: ActorOption = None,
-    key: KeyOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Call a card lost: it is declined from now on, for good."""
-    said = words(reason, actor, key, default_reason="reported lost")
-    _change("card.lost", card, data, socket, said, as_json=as_json, done="lost")
-
-
-@app.command("stolen", epilog="Example: authoriser card stolen 4821 --reason 'police report 17'")
-def stolen(
-    card: CardArgument,
-    *,
-    data: DataOption = DATA_DEFAULT,
-    socket: SocketOption = None,
-    reason: ReasonOption = None,
-    actor: ActorOption = None,
-    key: KeyOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Call a card stolen: it is declined from now on, for good."""
-    said = words(reason, actor, key, default_reason="reported stolen")
-    _change("card.stolen", card, data, socket, said, as_json=as_json, done="stolen")
+_state_command(
+    "unfreeze",
+    "Make a frozen card active again.",
+    example="4821 --reason 'found again'",
+    default_reason="unfrozen by an operator",
+    done="active again",
+)
+_state_command(
+    "block",
+    "Block a card: it is declined from now on, and unfreeze does not bring it back.",
+    example="- --reason 'found in a leak' (and type the number)",
+    default_reason="blocked by an operator",
+    done="blocked",
+)
+_state_command(
+    "activate",
+    "Make an inactive card active: it has reached its owner.",
+    example="4821",
+    default_reason="activated by an operator",
+    done="active",
+)
+_state_command(
+    "close",
+    "Close a card for good.",
+    example="4821 --reason 'the customer leaves'",
+    default_reason="closed by an operator",
+    done="closed",
+)
+_state_command(
+    "lost",
+    "Call a card lost: it is declined from now on, for good.",
+    example="4821 --reason 'customer rang'",
+    default_reason="reported lost",
+    done="lost",
+)
+_state_command(
+    "stolen",
+    "Call a card stolen: it is declined from now on, for good.",
+    example="4821 --reason 'police report 17'",
+    default_reason="reported stolen",
+    done="stolen",
+)
 
 
 @app.command(
@@ -260,15 +217,6 @@ def replace(  # noqa: PLR0913 - each is an option of the command line
 
 
 controls.add_to(app)
-
-
-def _change(
-    method: str, card: str, data: Path, socket: Path | None, said: dict[str, str], *, as_json: bool, done: str
-) -> None:
-    ref = card_ref(card)
-    with open_client(data, socket) as client:
-        result = client.call(method, card=ref, **said)
-    _print_change(result, done, f"was {done} already", as_json=as_json)
 
 
 def _print_change(result: Any, done: str, done_before: str, *, as_json: bool) -> None:
