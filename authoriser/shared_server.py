@@ -203,7 +203,7 @@ class SharedServer(Server):
             else:
                 last_ms = replayer.state.last_ms
                 refuse_wrong_clock(self._clock.now_ms(last_ms), last_ms)
-                settle_memory()
+                log.debug("memory settled", huge_pages_mb=settle_memory() >> 20)
                 return replayer
 
     def _watch_follower(self) -> None:
