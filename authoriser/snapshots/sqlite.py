@@ -18,7 +18,7 @@ from authoriser.snapshots.contract import HOUR_MS, Blob, CardEntry, Checkpoint, 
 
 SNAPSHOTS_FILE = "snapshots.db"
 
-FORMAT = 3
+FORMAT = 4
 """Of the blobs, as `PRAGMA user_version`: the shape of `ledger.state` when they were written. It grows with every
 change of it. 2 did not know which message brought a payment's parts, nor how each counted; 1 and 0 had holds where
 there are payments now."""
