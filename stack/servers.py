@@ -114,7 +114,8 @@ class Stack:
         for server in {node.server for node in state.nodes}:
             require_driver(server)
         java = find_java()
-        folders = {server: jars(server, self._library) for server in {node.server for node in state.nodes}}
+        wanted = dict.fromkeys(node.server for node in state.nodes)
+        folders = {server: jars(server, self._library, self._say) for server in wanted}
         save_state(self.directory, state)
         for node in state.nodes:
             condition_now = condition(node)
@@ -129,7 +130,7 @@ class Stack:
         """Start one that was killed, on its data; return when it serves."""
         node = self.node(server, number)
         if not alive(node):
-            self._start(node, find_java(), jars(server, self._library), load_state(self.directory))
+            self._start(node, find_java(), jars(server, self._library, self._say), load_state(self.directory))
         self._until_ready(self.node(server, number))
 
     def down(self, *, forget: bool = False) -> None:
