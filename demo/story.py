@@ -310,7 +310,7 @@ def show_one_customer(stage: Stage, customer: Customer) -> str:
         f"The events of account {customer.account}, whose card was frozen: what notifications, statements and "
         "complaints are made from. Amounts are in EUR.",
     )
-    story = timeline.timeline_of(customer.account, stage.events())
+    story = timeline.timeline_of(customer.account, stage.events(), stage.CRASH)
     screen.statement(timeline.shortened(story.rows))
     account = stage.ask("account", "show", customer.account)["account"]
     timeline.agrees_with_the_server(story, account)
