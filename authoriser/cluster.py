@@ -11,12 +11,13 @@ from pathlib import Path
 
 from authoriser.cassandra.safety import UnsafeServer
 from authoriser.cassandra.schema_versions import SchemaError, require_schema
-from authoriser.cassandra.session import CassandraConfig, CassandraError, Password, Session
-from authoriser.config_cassandra import CassandraSection, PasswordError, read_password
+from authoriser.cassandra.session import CassandraConfig, CassandraError, Password, Session, SettingError
+from authoriser.config_cassandra import CassandraSection, password_of
 from authoriser.journal.cassandra import CassandraJournal
 from authoriser.journal.contract import SharedJournal, Unknown
 from authoriser.journal.sqlite import JOURNAL_FILE
 from authoriser.keys import KeyFileError, PanKey
+from authoriser.passwords import PasswordError
 from authoriser.places import JOURNAL_MARK, journal_mark_of, write_durably
 
 REMEMBER_KEY = "INSERT INTO pan_keys (version, fingerprint) VALUES (?, ?) IF NOT EXISTS"
@@ -34,7 +35,7 @@ def cassandra_config(section: CassandraSection) -> CassandraConfig:
         local_data_centre=section.local_data_centre,
         durability=section.durability,
         username=section.username,
-        password=Password(read_password(section)),
+        password=Password(password_of(section)),
         tls_ca_file=section.tls_ca_file,
         tls_cert_file=section.tls_cert_file,
         tls_key_file=section.tls_key_file,
@@ -121,7 +122,7 @@ def _in_words(section: CassandraSection, error: Exception) -> str:
     text = str(error)
     if isinstance(error, SchemaError):
         return f"cassandra.keyspace: {text}"
-    if isinstance(error, UnsafeServer | PasswordError):
+    if isinstance(error, UnsafeServer | PasswordError | SettingError):
         return text
     return f"cassandra.contact_points {where}: {text}"
 

@@ -17,14 +17,19 @@ MAY_IMPORT = {
     "iso8583/isowire": {"isowire"},
     "rules": {"rules"},
     "authoriser/ledger": {"authoriser.ledger", "rules"},
-    "authoriser/cassandra": {"authoriser.cassandra"},
+    "authoriser/cassandra": {"authoriser.cassandra", "authoriser.tls"},
     "authoriser/journal": {
         "authoriser.journal",
         "authoriser.cassandra",
         "authoriser.ledger.records",
         "authoriser.limits",
     },
-    "authoriser/kafka": {"authoriser.kafka", "authoriser.config_checks"},
+    "authoriser/kafka": {
+        "authoriser.kafka",
+        "authoriser.config_checks",
+        "authoriser.passwords",
+        "authoriser.tls",
+    },
     "authoriser/published": {"authoriser.published"},
     "authoriser": {"authoriser", "rules", "isowire"},
     "consumers": {

@@ -5,7 +5,7 @@ Owns connecting, preparing, executing, explicit consistency, and which errors pa
 
 import contextlib
 import ssl
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from socket import IPPROTO_TCP, TCP_NODELAY
 from types import TracebackType
@@ -35,6 +35,8 @@ from cassandra.policies import (
 from cassandra.protocol import ErrorMessage, SyntaxException
 from cassandra.query import dict_factory
 from msgspec import Struct
+
+from authoriser.tls import TlsConfig, TlsFilesError, tls_context, words
 
 CONNECT_MAX_S = 10.0
 REQUEST_MAX_S = 5.0
@@ -92,6 +94,10 @@ class CassandraError(Exception):
         self.passing = passing
 
 
+class SettingError(CassandraError):
+    """A file that was given does not serve. The text begins with its setting and names it."""
+
+
 _FINAL = (
     AuthenticationFailed,
     ConfigurationException,
@@ -107,7 +113,26 @@ def said(error: BaseException) -> CassandraError | None:
     """A driver's error as ours; None for one that is a fault of the program."""
     if not isinstance(error, _DRIVERS):
         return None
+    if isinstance(error, NoHostAvailable) and error.errors:
+        return _nobody_there(error.errors)
     return CassandraError(f"{type(error).__name__}: {error}", passing=not isinstance(error, _FINAL))
+
+
+def _nobody_there(errors: Mapping[object, object]) -> CassandraError:
+    """Why each of the nodes that were tried was of no use."""
+    tried = ", ".join(f"{node} ({_why(error)})" for node, error in errors.items())
+    final = all(isinstance(error, AuthenticationFailed | ssl.SSLError) for error in errors.values())
+    return CassandraError(f"no node can be used: {tried}", passing=not final)
+
+
+def _why(error: object) -> str:
+    if isinstance(error, AuthenticationFailed):
+        return "it refuses the user name or the password"
+    if isinstance(error, ssl.SSLError):
+        return words(error)
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return f"{type(error).__name__}: {error}"
 
 
 @contextlib.contextmanager
@@ -136,19 +161,22 @@ def _who(config: CassandraConfig) -> Any:
 
 
 def _tls(config: CassandraConfig) -> ssl.SSLContext | None:
-    """None for a connection in the clear. Raises CassandraError for files that are not what they should be."""
+    """None for a connection in the clear. Raises SettingError for files that are not what they should be."""
     if config.tls_ca_file is None:
         return None
-    where = config.tls_ca_file
+    given = TlsConfig(config.tls_cert_file, config.tls_key_file, config.tls_ca_file)
     try:
-        context = ssl.create_default_context(cafile=config.tls_ca_file)
-        context.minimum_version = ssl.TLSVersion.TLSv1_2
-        if config.tls_cert_file is not None:
-            where = config.tls_cert_file
-            context.load_cert_chain(config.tls_cert_file, config.tls_key_file)
-    except (OSError, ssl.SSLError) as error:
-        raise CassandraError(f"TLS: {where} can't be used: {error}", passing=False) from None
-    return context
+        return tls_context(given, listens=False)
+    except TlsFilesError as error:
+        name = _TLS_SETTINGS[error.key]
+        raise SettingError(f"cassandra.{name} {getattr(config, name)} {error}", passing=False) from None
+
+
+_TLS_SETTINGS = {
+    "ca_file": "tls_ca_file",
+    "certificate_file": "tls_cert_file",
+    "private_key_file": "tls_key_file",
+}
 
 
 def _connected(config: CassandraConfig, *, with_keyspace: bool) -> tuple[Any, Any]:

@@ -15,11 +15,11 @@ import structlog
 from authoriser import limits
 from authoriser.cluster import cassandra_config
 from authoriser.config import Config
-from authoriser.config_cassandra import PasswordError
 from authoriser.journal.cassandra_slots import CassandraSlots
 from authoriser.journal.slots import Slots, SqliteSlots
 from authoriser.kafka.client import KafkaSettingsError, quieten_library
 from authoriser.kafka.settings import KafkaConfig
+from authoriser.passwords import PasswordError
 from authoriser.places import shard_directory
 from authoriser.relay.connection import Connection
 from authoriser.relay.exits import EXIT_FENCED, EXIT_HALTED, EXIT_STOPPED, EXIT_UNUSABLE

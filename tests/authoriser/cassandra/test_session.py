@@ -5,6 +5,7 @@ import pytest
 pytest.importorskip("cassandra", reason="the Cassandra driver is not installed (the extra `stack`)")
 
 from cassandra import (
+    AuthenticationFailed,
     InvalidRequest,
     OperationTimedOut,
     Unauthorized,
@@ -56,3 +57,18 @@ def test_what_trying_again_cannot_help_is_final(error: Exception) -> None:
 def test_a_fault_of_the_program_is_not_the_drivers() -> None:
     """A wrong type bound to a statement is no outage: it must not be tried again for ever."""
     assert said(TypeError("not an int")) is None
+
+
+def test_whoever_can_not_be_reached_is_named_with_why() -> None:
+    """One line, each node with its own reason; a wrong password does not pass by itself, a node that is down may."""
+    refused = ConnectionRefusedError(111, "Connection refused")
+    wrong = AuthenticationFailed("Failed to authenticate to 10.0.0.2:9042: no such user")
+    several = said(NoHostAvailable("no", {"10.0.0.1:9042": refused, "10.0.0.2:9042": wrong}))
+    assert several is not None
+    assert str(several) == (
+        "no node can be used: 10.0.0.1:9042 (Connection refused), 10.0.0.2:9042 (it refuses the user name or the "
+        "password)"
+    )
+    alone = said(NoHostAvailable("no", {"10.0.0.2:9042": wrong}))
+    assert alone is not None
+    assert (several.passing, alone.passing) == (True, False)
