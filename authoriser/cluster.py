@@ -20,7 +20,7 @@ from authoriser.keys import KeyFileError, PanKey
 from authoriser.passwords import PasswordError
 from authoriser.places import JOURNAL_MARK, journal_mark_of, write_durably
 
-REMEMBER_KEY = "INSERT INTO pan_keys (version, fingerprint) VALUES (?, ?) IF NOT EXISTS"
+REMEMBER_KEY = "INSERT INTO {keyspace}.pan_keys (version, fingerprint) VALUES (?, ?) IF NOT EXISTS"
 
 
 class ClusterError(Exception):
@@ -103,7 +103,7 @@ async def _refuse_stranger(session: Session, section: CassandraSection, key: Pan
     """Whoever has another deployment's key has its configuration too."""
     if key is None:
         return
-    select = f"SELECT fingerprint FROM {section.keyspace}.pan_keys WHERE version = ?"  # noqa: S608 - checked
+    select = "SELECT fingerprint FROM {keyspace}.pan_keys WHERE version = ?"
     statement = await session.prepare(select, serial_read=True)
     for row in await session.execute(statement, (key.version,)):
         if row["fingerprint"] != key.fingerprint:

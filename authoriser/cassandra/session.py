@@ -146,6 +146,10 @@ def _ours() -> Iterator[None]:
         raise ours from None
 
 
+def _in_full(query: str, config: CassandraConfig) -> str:
+    return query.replace("{keyspace}", config.keyspace)
+
+
 def _at_quorum(prepared: Any, config: CassandraConfig, *, serial_read: bool) -> Prepared:
     """The statement at the quorum of `config`: of the shard's home where it has one, else of all data centres."""
     local = bool(config.local_data_centre)
@@ -238,9 +242,13 @@ class Session:
         return list(self._cluster.metadata.all_hosts())
 
     async def prepare(self, query: str, *, serial_read: bool = False) -> Prepared:
-        """A statement at the quorum of `config`. `serial_read` sees, and finishes, transactions under way."""
+        """A statement at the quorum of `config`. `serial_read` sees, and finishes, transactions under way.
+
+        `{keyspace}` in it stands for the configured one: Cassandra warns of prepared statements whose tables are not
+        named in full.
+        """
         with _ours():
-            prepared = await trio.to_thread.run_sync(self._session.prepare, query)
+            prepared = await trio.to_thread.run_sync(self._session.prepare, _in_full(query, self.config))
         return _at_quorum(prepared, self.config, serial_read=serial_read)
 
     async def execute(
@@ -305,7 +313,7 @@ class BlockingSession:
     def prepare(self, query: str, *, serial_read: bool = False) -> Prepared:
         """As `Session.prepare`."""
         with _ours():
-            prepared = self._session.prepare(query)
+            prepared = self._session.prepare(_in_full(query, self.config))
         return _at_quorum(prepared, self.config, serial_read=serial_read)
 
     def execute(self, statement: Prepared | str, values: Sequence[object] | None = None) -> list[Row]:

@@ -17,8 +17,8 @@ every slot hangs on it."""
 PAGE_SLOTS = 16
 """Batches of one answer. A batch is 20 kB as a rule and 10 MB at most."""
 
-_INSERT = "INSERT INTO journal (shard, segment, seq, blob) VALUES (?, ?, ?, ?) IF NOT EXISTS"
-SELECT_SLOTS = "SELECT seq, blob FROM journal WHERE shard = ? AND segment = ? AND seq >= ? LIMIT ?"
+_INSERT = "INSERT INTO {keyspace}.journal (shard, segment, seq, blob) VALUES (?, ?, ?, ?) IF NOT EXISTS"
+SELECT_SLOTS = "SELECT seq, blob FROM {keyspace}.journal WHERE shard = ? AND segment = ? AND seq >= ? LIMIT ?"
 
 
 def page_at(shard: int, start: int, count: int) -> tuple[int, int, int, int]:

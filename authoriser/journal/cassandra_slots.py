@@ -10,7 +10,7 @@ from authoriser.journal.cassandra import SELECT_SLOTS, page_at
 from authoriser.journal.contract import Unknown
 from authoriser.journal.slots import Batches
 
-_LAST = "SELECT seq FROM journal WHERE shard = ? AND segment = ? ORDER BY seq DESC LIMIT 1"
+_LAST = "SELECT seq FROM {keyspace}.journal WHERE shard = ? AND segment = ? ORDER BY seq DESC LIMIT 1"
 
 
 class CassandraSlots:
@@ -82,7 +82,7 @@ class CassandraSlots:
 
     def _connected(self) -> BlockingSession:
         if self._session is None:
-            session = BlockingSession(self._config)
+            session = BlockingSession(self._config, with_keyspace=False)
             try:
                 self._plain = session.prepare(SELECT_SLOTS)
                 self._serial = session.prepare(SELECT_SLOTS, serial_read=True)

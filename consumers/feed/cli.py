@@ -10,6 +10,7 @@ import typer
 from aiokafka.errors import KafkaError
 from msgspec.structs import asdict
 
+from authoriser.cassandra.schema_versions import SchemaError
 from authoriser.cassandra.session import CassandraConfig, CassandraError
 from authoriser.config_checks import WrongValueError, parse_address
 from authoriser.kafka.client import KafkaSettingsError
@@ -95,7 +96,7 @@ def feed(  # noqa: PLR0913 - each is an option of the command line
         if create:
             create_tables(cassandra, replicas)
         tables = Feed.open(cassandra)
-    except ValueError as error:
+    except SchemaError as error:
         fail(PROGRAM, error, BAD_INPUT)
     except CassandraError as error:
         fail(PROGRAM, f"{error}; --create-tables makes what is missing")
