@@ -11,8 +11,9 @@ from pathlib import Path
 
 from authoriser.cassandra.safety import UnsafeServer
 from authoriser.cassandra.schema_versions import SchemaError, require_schema
-from authoriser.cassandra.session import CassandraConfig, CassandraError, Password, Session, SettingError
-from authoriser.config_cassandra import CassandraSection, password_of
+from authoriser.cassandra.session import CassandraError, Session, SettingError
+from authoriser.cassandra_access import cassandra_config
+from authoriser.config_cassandra import CassandraSection
 from authoriser.journal.cassandra import CassandraJournal
 from authoriser.journal.contract import SharedJournal, Unknown
 from authoriser.journal.sqlite import JOURNAL_FILE
@@ -25,21 +26,6 @@ REMEMBER_KEY = "INSERT INTO {keyspace}.pan_keys (version, fingerprint) VALUES (?
 
 class ClusterError(Exception):
     """The journal in Cassandra can't be used; the text says which setting is wrong and what to do."""
-
-
-def cassandra_config(section: CassandraSection) -> CassandraConfig:
-    """The section with its password, as the driver's adapter takes it. Raises PasswordError."""
-    return CassandraConfig(
-        contact_points=tuple((point.host, point.port) for point in section.contact_points),
-        keyspace=section.keyspace,
-        local_data_centre=section.local_data_centre,
-        durability=section.durability,
-        username=section.username,
-        password=Password(password_of(section)),
-        tls_ca_file=section.tls_ca_file,
-        tls_cert_file=section.tls_cert_file,
-        tls_key_file=section.tls_key_file,
-    )
 
 
 async def open_cluster(

@@ -47,7 +47,8 @@ def configured_journal(config: Config) -> Slots:
     if section is None:
         return embedded_journal(config.data_dir)
     try:
-        from authoriser.cluster import ClusterError, cassandra_config, require_readable
+        from authoriser.cassandra_access import cassandra_config
+        from authoriser.cluster import ClusterError, require_readable
         from authoriser.journal.cassandra_slots import CassandraSlots
     except ImportError:
         raise NoJournalError(NO_DRIVER) from None

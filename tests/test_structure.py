@@ -35,9 +35,12 @@ MAY_IMPORT = {
     "consumers": {
         "consumers",
         "authoriser.cassandra",
+        "authoriser.cassandra_access",
         "authoriser.cli.money",
+        "authoriser.config_cassandra",
         "authoriser.config_checks",
         "authoriser.kafka",
+        "authoriser.passwords",
         "authoriser.published",
         "authoriser.telemetry.logging",
         "rules.reason",

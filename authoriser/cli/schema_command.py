@@ -115,7 +115,7 @@ def _place(config: Path | None, contact: list[str], keyspace: str, data_centre: 
     if section is None:
         bad_input(f"{config} has no [cassandra] table")
     try:
-        from authoriser.cluster import cassandra_config
+        from authoriser.cassandra_access import cassandra_config
     except ImportError:
         raise CommandError(NO_DRIVER) from None
     try:

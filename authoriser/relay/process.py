@@ -13,7 +13,7 @@ import msgspec
 import structlog
 
 from authoriser import limits
-from authoriser.cluster import cassandra_config
+from authoriser.cassandra_access import cassandra_config
 from authoriser.config import Config
 from authoriser.journal.cassandra_slots import CassandraSlots
 from authoriser.journal.slots import Slots, SqliteSlots

@@ -12,9 +12,10 @@ from msgspec.structs import asdict
 
 from authoriser.cassandra.schema_versions import SchemaError
 from authoriser.cassandra.session import CassandraConfig, CassandraError
-from authoriser.config_checks import WrongValueError, parse_address
+from authoriser.config_checks import WrongValueError
 from authoriser.kafka.client import KafkaSettingsError
 from consumers.feed.program import FeedWriter
+from consumers.feed.settings import CONTACT_DEFAULT, feed_settings
 from consumers.feed.tables import PAGE_MAX, Feed, create_tables
 from consumers.reading import Beginning, Reader, Reading
 from consumers.running import BAD_INPUT, BootstrapOption, ConfigOption, GroupOption, TopicOption, fail, run
@@ -49,8 +50,13 @@ def feed(  # noqa: PLR0913 - each is an option of the command line
     group: GroupOption = GROUP_DEFAULT,
     contact: Annotated[
         list[str],
-        typer.Option("--contact", metavar="HOST:PORT", help="A node of Cassandra; may be given again."),
-    ] = ["127.0.0.1:9042"],  # noqa: B006 - likewise
+        typer.Option(
+            "--contact",
+            metavar="HOST:PORT",
+            help="A node of Cassandra; may be given again.",
+            show_default=f"the file's, or {CONTACT_DEFAULT}",
+        ),
+    ] = [],  # noqa: B006 - likewise
     keyspace: Annotated[str, typer.Option("--keyspace", metavar="NAME", help="Where the tables are.")] = (
         KEYSPACE_DEFAULT
     ),
@@ -84,8 +90,7 @@ def feed(  # noqa: PLR0913 - each is an option of the command line
 ) -> None:
     """Write each account's transactions to Cassandra, the latest first, until SIGTERM or Ctrl-C."""
     try:
-        nodes = tuple((address.host, address.port) for address in map(parse_address, contact))
-        cassandra = CassandraConfig(nodes, keyspace, data_centre)
+        cassandra = feed_settings(config, contact, keyspace, data_centre)
         if show is not None:
             _show(cassandra, show, limit)
             return
