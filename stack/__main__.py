@@ -12,6 +12,7 @@ from pathlib import Path
 
 from stack import cassandra
 from stack.errors import StackError
+from stack.secure import Secure
 from stack.servers import DIRECTORY, SERVERS, Stack, Wanted
 from stack.state import condition
 
@@ -24,7 +25,8 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     wanted = Wanted()
     if options.command in {"up", "run"}:
-        wanted = Wanted(options.cassandra, options.kafka, options.commitlog_sync, options.heap_mb)
+        secure = Secure(str(options.secure.absolute())) if options.secure is not None else None
+        wanted = Wanted(options.cassandra, options.kafka, options.commitlog_sync, options.heap_mb, secure)
     stack = Stack(
         options.directory,
         wanted,
@@ -112,6 +114,9 @@ def _parser() -> argparse.ArgumentParser:
         up.add_argument("--kafka", type=int, default=1, metavar="NODES", help="0 or 1 (default: 1)")
         up.add_argument("--commitlog-sync", choices=cassandra.COMMITLOG_SYNC, default="batch")
         up.add_argument("--heap-mb", type=int, default=512, help="of each server (default: 512)")
+        up.add_argument(
+            "--secure", type=Path, metavar="FOLDER", help="ask for TLS and a password; FOLDER: docs/stack.md"
+        )
     down = commands.add_parser("down", help="stop everything; data stays")
     down.add_argument("--forget", action="store_true", help="remove data, logs and ports too")
     commands.add_parser("status", help="what runs where; exit code 1 if something is down")
