@@ -121,9 +121,9 @@ class Screen:
 
     @contextmanager
     def busy(self, text: str) -> Iterator[Callable[[str], None]]:
-        """A turning sign while something takes a while; nothing in a pipe. What is yielded changes the text."""
+        """A turning sign while something takes a while; nothing in a pipe. What is yielded says how far it is."""
         if not self._lively:
-            yield lambda _text: None
+            yield lambda text: self._wrapped(text, style="dim")
             return
         with self._out.status(Text(text, style="dim"), spinner="dots", spinner_style="cyan") as status:
             yield lambda text: status.update(Text(text, style="dim"))

@@ -21,10 +21,13 @@ _INSERT = "INSERT INTO {keyspace}.journal (shard, segment, seq, blob) VALUES (?,
 SELECT_SLOTS = "SELECT seq, blob FROM {keyspace}.journal WHERE shard = ? AND segment = ? AND seq >= ? LIMIT ?"
 
 
-def page_at(shard: int, start: int, count: int) -> tuple[int, int, int, int]:
-    """Values of SELECT_SLOTS, which asks one partition: from slot `start` on, as many as one answer may bring."""
+def page_at(shard: int, start: int, count: int, page_slots: int = 0) -> tuple[int, int, int, int]:
+    """Values of SELECT_SLOTS, which asks one partition: from slot `start` on, as many as one answer may bring.
+
+    That is PAGE_SLOTS, or `page_slots` where somebody knows better.
+    """
     in_segment = SEGMENT_SLOTS - start % SEGMENT_SLOTS
-    return shard, start // SEGMENT_SLOTS, start, min(count, in_segment, PAGE_SLOTS)
+    return shard, start // SEGMENT_SLOTS, start, min(count, in_segment, page_slots or PAGE_SLOTS)
 
 
 class CassandraJournal:

@@ -6,11 +6,15 @@ serial read has the last word: it finishes whatever a writer left half-way.
 """
 
 from authoriser.cassandra.session import BlockingSession, CassandraConfig, CassandraError, Row
+from authoriser.journal import cassandra
 from authoriser.journal.cassandra import SELECT_SLOTS, page_at
 from authoriser.journal.contract import Unknown
 from authoriser.journal.slots import Batches
 
 _LAST = "SELECT seq FROM {keyspace}.journal WHERE shard = ? AND segment = ? ORDER BY seq DESC LIMIT 1"
+
+ANSWER_BYTES = 1_048_576
+"""Asked for at once. Of a quiet night's log, whose batches are empty, that is as many as a reader takes."""
 
 
 class CassandraSlots:
@@ -20,6 +24,8 @@ class CassandraSlots:
         self._config = config
         self._shard = shard
         self._session: BlockingSession | None = None
+        self._batch_bytes = 0
+        """Of the largest batch in the last answer; 0 before the first one."""
 
     @property
     def name(self) -> str:
@@ -69,12 +75,17 @@ class CassandraSlots:
         found: Batches = []
         while len(found) < count:
             start = found[-1][0] + 1 if found else from_seq
-            asked = page_at(self._shard, start, count - len(found))
+            asked = page_at(self._shard, start, count - len(found), self._page_slots())
             rows = session.execute(self._serial if serial else self._plain, asked)
             found += [(row["seq"], row["blob"]) for row in rows]
+            self._batch_bytes = max((len(row["blob"]) for row in rows), default=self._batch_bytes)
             if len(rows) < asked[-1]:
                 break
         return found
+
+    def _page_slots(self) -> int:
+        fit = ANSWER_BYTES // self._batch_bytes if self._batch_bytes else 0
+        return max(cassandra.PAGE_SLOTS, fit)
 
     def _said(self, error: CassandraError) -> Unknown:
         self.close()

@@ -50,10 +50,14 @@ class StackStage(Stage):
         """Returns when both serve; `say` is told what it does meanwhile. Raises ProgramFailed, with its words."""
         program = self.programs.start("stack", self.stack("run"), stop_max_s=DOWN_MAX_S)
 
+        told = 0
+
         def tick() -> None:
+            nonlocal told
             lines = program.output.strip().splitlines()
-            if lines:
-                say(lines[-1])
+            for line in lines[told:]:
+                say(line)
+            told = len(lines)
 
         def up_or_dead() -> bool:
             return EVERYTHING_SERVES in program.output or not program.running
