@@ -164,5 +164,9 @@ def words(error: ssl.SSLError) -> str:
     """What went wrong, for an operator. Nothing that the peer wrote is in it."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"the peer's certificate is not good: {error.verify_message}"
-    reason = error.reason or ""
+    return words_of(error.reason or "")
+
+
+def words_of(reason: str) -> str:
+    """The same for OpenSSL's name of it."""
     return _REASONS.get(reason, f"TLS failed: {reason.lower().replace('_', ' ') or 'no reason was given'}")

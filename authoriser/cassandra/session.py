@@ -4,6 +4,7 @@ Owns connecting, preparing, executing, explicit consistency, and which errors pa
 """
 
 import contextlib
+import re
 import ssl
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -36,7 +37,7 @@ from cassandra.protocol import ErrorMessage, SyntaxException
 from cassandra.query import dict_factory
 from msgspec import Struct
 
-from authoriser.tls import TlsConfig, TlsFilesError, tls_context, words
+from authoriser.tls import TlsConfig, TlsFilesError, tls_context, words_of
 
 CONNECT_MAX_S = 10.0
 REQUEST_MAX_S = 5.0
@@ -98,6 +99,8 @@ class SettingError(CassandraError):
     """A file that was given does not serve. The text begins with its setting and names it."""
 
 
+_SSL = re.compile(r"\[SSL: (?P<reason>\w+)\](?: certificate verify failed: (?P<why>.*?) \(_ssl)?")
+"""How Python's ssl prints its errors."""
 _FINAL = (
     AuthenticationFailed,
     ConfigurationException,
@@ -121,18 +124,26 @@ def said(error: BaseException) -> CassandraError | None:
 def _nobody_there(errors: Mapping[object, object]) -> CassandraError:
     """Why each of the nodes that were tried was of no use."""
     tried = ", ".join(f"{node} ({_why(error)})" for node, error in errors.items())
-    final = all(isinstance(error, AuthenticationFailed | ssl.SSLError) for error in errors.values())
+    final = all(isinstance(error, AuthenticationFailed) or _of_tls(error) for error in errors.values())
     return CassandraError(f"no node can be used: {tried}", passing=not final)
 
 
 def _why(error: object) -> str:
     if isinstance(error, AuthenticationFailed):
         return "it refuses the user name or the password"
-    if isinstance(error, ssl.SSLError):
-        return words(error)
     if isinstance(error, OSError) and error.strerror:
-        return error.strerror
+        return _of_tls(error) or error.strerror.rpartition("Last error: ")[2]
     return f"{type(error).__name__}: {error}"
+
+
+def _of_tls(error: object) -> str:
+    """What TLS found wrong, "" where it found nothing. The driver makes an OSError of it, with a text around."""
+    found = _SSL.search(getattr(error, "strerror", None) or "")
+    if found is None:
+        return ""
+    if found["why"]:
+        return f"the peer's certificate is not good: {found['why']}"
+    return words_of(found["reason"])
 
 
 @contextlib.contextmanager
