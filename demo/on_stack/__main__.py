@@ -41,9 +41,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--seconds", type=within(SECONDS_MIN, 600), default=16.0, help="how long the load lasts at least"
     )
-    parser.add_argument("--cards", type=within(CARDS_MIN, 100_000), default=100, help="how many are imported")
+    parser.add_argument("--cards", type=within(CARDS_MIN, 100_000), default=150, help="how many are imported")
     parser.add_argument(
-        "--rate", type=within(RATE_MIN_PER_S, RATE_MAX_PER_S), default=120.0, help="messages a second"
+        "--rate", type=within(RATE_MIN_PER_S, RATE_MAX_PER_S), default=100.0, help="messages a second"
     )
     parser.add_argument(
         "--directory",
