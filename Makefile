@@ -4,10 +4,10 @@ VENV := .venv
 PY := $(VENV)/bin/python
 STAMP := $(VENV)/.installed
 
-.PHONY: help setup demo stack test check lint types lock clean
+.PHONY: help setup demo demo-stack stack test check lint types lock clean
 
 help:  ## what can be made
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 setup: $(STAMP)  ## a virtual environment in .venv with everything pinned by hash
 
@@ -20,6 +20,9 @@ $(STAMP): requirements.txt pyproject.toml
 
 demo: setup  ## the whole path on this machine, in about a minute
 	@$(PY) -m demo
+
+demo-stack: setup  ## the same on a real Cassandra and a real Kafka, with a takeover (needs Java 17 and Maven)
+	@$(PY) -m demo.on_stack
 
 stack: setup  ## a real Cassandra and a real Kafka on this machine (needs Java 17 and Maven)
 	@$(PY) -m stack up
@@ -41,4 +44,4 @@ lock: setup  ## pin requirements.txt again from pyproject.toml
 
 clean:  ## remove what setup, demo and stack made
 	-@[ ! -x $(PY) ] || $(PY) -m stack down
-	rm -rf $(VENV) .demo .stack
+	rm -rf $(VENV) .demo .demo-stack .stack

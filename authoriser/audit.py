@@ -6,13 +6,13 @@ stands in the journal, so none can stand here: cards go by id and last four.
 
 from collections import deque
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import msgspec
 from msgspec import Struct
 
 from authoriser.events import event_of, read_records
+from authoriser.journal.slots import Slots
 from authoriser.ledger import records as r
 from authoriser.places import SHARD
 from authoriser.texts import currency_letters
@@ -66,11 +66,11 @@ class _Found(Struct, frozen=True):
     currency: str
 
 
-def read_audit(data_dir: Path, wanted: AuditFilter, limit: int) -> AuditPage:
+def read_audit(slots: Slots, wanted: AuditFilter, limit: int) -> AuditPage:
     """The newest `limit` entries. Raises NoJournalError where there is no journal, or a damaged one."""
     total = 0
     newest: deque[_Found] = deque(maxlen=limit)
-    for found in _find(data_dir, wanted.since_ms):
+    for found in _find(slots, wanted.since_ms):
         if _fits(found, wanted):
             total += 1
             newest.append(found)
@@ -85,12 +85,12 @@ def _fits(found: _Found, wanted: AuditFilter) -> bool:
     )
 
 
-def _find(data_dir: Path, since_ms: int) -> Iterator[_Found]:
+def _find(slots: Slots, since_ms: int) -> Iterator[_Found]:
     """All of them from then on. Cards and currencies are learnt from the beginning: later records name them by id."""
     cards: dict[str, tuple[str, str]] = {}
     proposed: dict[str, str] = {}
     currencies: dict[str, str] = {}
-    for number, seq, record in read_records(data_dir):
+    for number, seq, record in read_records(slots):
         if isinstance(record, r.CardIssued | r.CardReplaced):
             cards[record.card_id] = (record.account_id, record.last_four)
         elif isinstance(record, r.AccountOpened):

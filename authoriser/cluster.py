@@ -6,41 +6,26 @@ caches belongs to one journal, and must never be laid over another.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from pathlib import Path
 
 from authoriser.cassandra.safety import UnsafeServer
-from authoriser.cassandra.schema_versions import SchemaError
-from authoriser.cassandra.session import CassandraConfig, CassandraError, Password, Session
-from authoriser.config_cassandra import CassandraSection, PasswordError, read_password
+from authoriser.cassandra.schema_versions import SchemaError, require_schema
+from authoriser.cassandra.session import CassandraError, Session, SettingError
+from authoriser.cassandra_access import cassandra_config
+from authoriser.config_cassandra import CassandraSection
 from authoriser.journal.cassandra import CassandraJournal
 from authoriser.journal.contract import SharedJournal, Unknown
 from authoriser.journal.sqlite import JOURNAL_FILE
 from authoriser.keys import KeyFileError, PanKey
-from authoriser.places import write_durably
+from authoriser.passwords import PasswordError
+from authoriser.places import JOURNAL_MARK, journal_mark_of, write_durably
 
-JOURNAL_MARK = "journal.mark"
-REMEMBER_KEY = "INSERT INTO pan_keys (version, fingerprint) VALUES (?, ?) IF NOT EXISTS"
+REMEMBER_KEY = "INSERT INTO {keyspace}.pan_keys (version, fingerprint) VALUES (?, ?) IF NOT EXISTS"
 
 
 class ClusterError(Exception):
     """The journal in Cassandra can't be used; the text says which setting is wrong and what to do."""
-
-
-def cassandra_config(section: CassandraSection) -> CassandraConfig:
-    """The section with its password, as the driver's adapter takes it. Raises PasswordError."""
-    return CassandraConfig(
-        contact_points=tuple((point.host, point.port) for point in section.contact_points),
-        keyspace=section.keyspace,
-        local_data_centre=section.local_data_centre,
-        durability=section.durability,
-        username=section.username,
-        password=Password(read_password(section)),
-        tls_ca_file=section.tls_ca_file,
-        tls_cert_file=section.tls_cert_file,
-        tls_key_file=section.tls_key_file,
-    )
 
 
 async def open_cluster(
@@ -49,7 +34,8 @@ async def open_cluster(
     """Connect, check and open. Raises ClusterError; then nothing is left open."""
     try:
         config = cassandra_config(section)
-        await _require_keyspace(config, section)
+        async with await Session.open(config, with_keyspace=False) as session:
+            await _require_keyspace(session, section)
         session = await Session.open(config)
     except (CassandraError, PasswordError) as error:
         raise ClusterError(_in_words(section, error)) from None
@@ -64,12 +50,26 @@ async def open_cluster(
     return session, journal
 
 
-async def _require_keyspace(config: CassandraConfig, section: CassandraSection) -> None:
+async def require_readable(section: CassandraSection, pan_key: PanKey | None) -> None:
+    """Whether the journal is there to be read: connection, keyspace, schema, and the key of the one who asks, if any.
+
+    Writes nothing; whether the server is safe to write to is not asked. Raises ClusterError.
+    """
+    try:
+        config = cassandra_config(section)
+        async with await Session.open(config, with_keyspace=False) as session:
+            await _require_keyspace(session, section)
+            await require_schema(session)
+            await _refuse_stranger(session, section, pan_key)
+    except (CassandraError, PasswordError, SchemaError) as error:
+        raise ClusterError(_in_words(section, error)) from None
+
+
+async def _require_keyspace(session: Session, section: CassandraSection) -> None:
     """Asked first, as the driver says of a keyspace that is not there that no host is."""
-    async with await Session.open(config, with_keyspace=False) as session:
-        found = await session.execute(
-            "SELECT keyspace_name FROM system_schema.keyspaces WHERE keyspace_name = %s", (section.keyspace,)
-        )
+    found = await session.execute(
+        "SELECT keyspace_name FROM system_schema.keyspaces WHERE keyspace_name = %s", (section.keyspace,)
+    )
     if not found:
         raise ClusterError(
             f'cassandra.keyspace "{section.keyspace}" is not there; make it with: '
@@ -82,10 +82,25 @@ async def _agree_on_key(session: Session, section: CassandraSection, key: PanKey
     statement = await session.prepare(REMEMBER_KEY)
     (row,) = await session.execute(statement, (key.version, key.fingerprint))
     if not row["[applied]"] and row["fingerprint"] != key.fingerprint:
-        raise KeyFileError(
-            f"keys.pan_key_file is not the key that the cards in keyspace {section.keyspace} were stored under; with "
-            "it no card would be found. Every process of a deployment needs the same one"
-        )
+        raise _another_key(section)
+
+
+async def _refuse_stranger(session: Session, section: CassandraSection, key: PanKey | None) -> None:
+    """Whoever has another deployment's key has its configuration too."""
+    if key is None:
+        return
+    select = "SELECT fingerprint FROM {keyspace}.pan_keys WHERE version = ?"
+    statement = await session.prepare(select, serial_read=True)
+    for row in await session.execute(statement, (key.version,)):
+        if row["fingerprint"] != key.fingerprint:
+            raise _another_key(section)
+
+
+def _another_key(section: CassandraSection) -> KeyFileError:
+    return KeyFileError(
+        f"keys.pan_key_file is not the key that the cards in keyspace {section.keyspace} were stored under; with "
+        "it no card would be found. Every process of a deployment needs the same one"
+    )
 
 
 def _in_words(section: CassandraSection, error: Exception) -> str:
@@ -93,7 +108,7 @@ def _in_words(section: CassandraSection, error: Exception) -> str:
     text = str(error)
     if isinstance(error, SchemaError):
         return f"cassandra.keyspace: {text}"
-    if isinstance(error, UnsafeServer | PasswordError):
+    if isinstance(error, UnsafeServer | PasswordError | SettingError):
         return text
     return f"cassandra.contact_points {where}: {text}"
 
@@ -109,7 +124,7 @@ async def check_belongs(directory: Path, journal: SharedJournal) -> None:
             "another data_dir is needed"
         )
     first = await journal.read(1, 1)
-    found = hashlib.sha256(first[0][1]).hexdigest() if first else ""
+    found = journal_mark_of(first[0][1]) if first else ""
     mark = directory / JOURNAL_MARK
     known = mark.read_text(encoding="ascii").strip() if mark.exists() else ""
     if known and known != found:

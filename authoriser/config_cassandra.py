@@ -6,9 +6,7 @@ never in the configuration itself. Opens no connection and imports no driver.
 
 from __future__ import annotations
 
-import os
 import re
-import stat
 from pathlib import Path
 from typing import Literal
 
@@ -24,6 +22,7 @@ from authoriser.config_checks import (
     one_of,
     parse_address,
 )
+from authoriser.passwords import read_password
 
 PORT_DEFAULT = 9042
 KEYSPACE_DEFAULT = "authoriser"
@@ -36,15 +35,10 @@ LEASE_MIN_MS, LEASE_MAX_MS = 300, 60_000
 BEATS_A_LEASE_MIN = 3
 """One late heartbeat must not cost a leader its shard."""
 PASSWORD_VARIABLE = "AUTHORISER_CASSANDRA_PASSWORD"  # noqa: S105 - a name, not a password
-PASSWORD_MAX_BYTES = 4_096
 
 Durability = Literal["commitlog", "replicated"]
 _DURABILITIES: tuple[Durability, ...] = ("commitlog", "replicated")
 _KEYSPACE = re.compile(r"[a-z][a-z0-9_]{0,47}\Z")
-
-
-class PasswordError(Exception):
-    """The password can't be had; the text says why and holds nothing of it."""
 
 
 class CassandraSection(msgspec.Struct, frozen=True):
@@ -153,32 +147,14 @@ def _switch(value: object) -> bool:
     return value
 
 
-def read_password(section: CassandraSection) -> str:
+def password_of(section: CassandraSection) -> str:
     """The password of `username`, "" where there is no user. Raises PasswordError."""
     if not section.username:
         return ""
-    path = section.password_file
-    if path is None:
-        password = os.environ.get(PASSWORD_VARIABLE, "")
-        if not password:
-            raise PasswordError(
-                f'cassandra.username is "{section.username}" and there is no password; set '
-                f"cassandra.password_file or the environment's {PASSWORD_VARIABLE}"
-            )
-        return password
-    try:
-        mode = path.stat().st_mode
-        text = path.read_bytes()[: PASSWORD_MAX_BYTES + 1]
-    except OSError as error:
-        raise PasswordError(f"cassandra.password_file {path} can't be read: {error.strerror}") from None
-    if mode & stat.S_IRWXO:
-        raise PasswordError(
-            f"cassandra.password_file {path} can be read by every user (mode {stat.S_IMODE(mode):04o}); chmod o= {path}"
-        )
-    try:
-        password = text.decode("utf-8").strip()
-    except UnicodeDecodeError:
-        password = ""
-    if not password or len(text) > PASSWORD_MAX_BYTES:
-        raise PasswordError(f"cassandra.password_file {path} holds no password: one line of text is expected")
-    return password
+    return read_password(
+        section.username,
+        section.password_file,
+        setting="cassandra.password_file",
+        user_setting="cassandra.username",
+        variable=PASSWORD_VARIABLE,
+    )

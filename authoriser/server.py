@@ -36,6 +36,7 @@ from authoriser.link import Link
 from authoriser.owner import Observers, ShardOwner, take_shard
 from authoriser.pipeline import Pipeline
 from authoriser.places import SHARD, key_mark_of, shard_directory, write_durably
+from authoriser.projections.history import History
 from authoriser.recovery import RecoveryError
 from authoriser.relay.supervisor import supervise
 from authoriser.snapshots import STORE_FAILURES, StoreError
@@ -176,6 +177,7 @@ class Server:
     ) -> None:
         """Without an `authenticator`, the proofs that messages carry are not checked."""
         self._config = config
+        self._history = History(shard_directory(config.data_dir, SHARD))
         self._authenticator = authenticator
         self._on_lost = on_lost
         self.counters = Counters()
@@ -356,9 +358,7 @@ class Server:
             status=status,
             second_person_over_minor=self._config.admin.second_person_over_minor,
             networks={link.network: link.policy for link in links},
-            shard_directory=None
-            if self._config.cassandra is not None
-            else shard_directory(self._config.data_dir, SHARD),
+            history=self._history,
         )
 
     def _admin_server(self, methods: Callee) -> AdminServer:

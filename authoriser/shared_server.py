@@ -22,6 +22,7 @@ from authoriser.admin.server import AdminSocketError
 from authoriser.admin.standby import RoleMethods
 from authoriser.authentication import Authenticator
 from authoriser.cassandra.session import Session
+from authoriser.cassandra_access import cassandra_config
 from authoriser.clock import LedgerClock
 from authoriser.cluster import ClusterError, RetriesTold, check_belongs, open_cluster
 from authoriser.config import CassandraSection, Config, LinkConfig
@@ -29,12 +30,15 @@ from authoriser.epochs import Sealed
 from authoriser.following import Follower, FollowerObservers, Glancing, Lease
 from authoriser.journal.batch import BatchError
 from authoriser.journal.cassandra import CassandraJournal
+from authoriser.journal.cassandra_slots import CassandraSlots
 from authoriser.journal.contract import Fenced, JournalLocked, Unknown
 from authoriser.journal.sqlite import lock_directory
 from authoriser.keys import KeyFileError, PanKey
 from authoriser.link import Link
 from authoriser.owner import ShardOwner
+from authoriser.passwords import PasswordError
 from authoriser.places import SHARD, shard_directory
+from authoriser.projections.history import History
 from authoriser.recovery import RecoveryError, Replayer, recover
 from authoriser.relay.supervisor import supervise
 from authoriser.server import Server, make_link
@@ -109,6 +113,9 @@ class SharedServer(Server):
                 pan_key = self._pan_key()
                 session, journal = await open_cluster(self._section, shard=SHARD, pan_key=pan_key)
                 stack.push_async_callback(session.close)
+                slots = CassandraSlots(cassandra_config(self._section), SHARD)
+                stack.callback(slots.close)
+                self._history = History(directory, slots)
                 await check_belongs(directory, journal)
                 snapshots = await trio.to_thread.run_sync(SqliteSnapshots, directory, other_format)
                 stack.push_async_callback(snapshots.close)
@@ -118,6 +125,7 @@ class SharedServer(Server):
                 JournalLocked,
                 KeyFileError,
                 OSError,
+                PasswordError,
                 Unknown,
                 sqlite3.Error,
             ) as error:

@@ -1,4 +1,4 @@
-"""TLS of a link: what its files make, and what went wrong in words.
+"""TLS, of links and towards Cassandra and Kafka: what its files make, and what went wrong in words.
 
 Owns which versions and checks there are. Knows no socket: `tls_line` moves the bytes. A line's certificates are checked
 anew each time that it is had; there are no session tickets.
@@ -66,6 +66,12 @@ def make_tls(config: TlsConfig, *, listens: bool, host: str = "") -> Tls:
 
     Raises TlsFilesError.
     """
+    context = tls_context(config, listens=listens)
+    return Tls(context, server_side=listens, server_name="" if listens else config.server_name or host)
+
+
+def tls_context(config: TlsConfig, *, listens: bool) -> ssl.SSLContext:
+    """Of a server, or of a client that checks the server's certificate and its name. Raises TlsFilesError."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER if listens else ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = VERSIONS[config.minimum_version]
     context.options |= ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_TICKET | ssl.OP_NO_COMPRESSION
@@ -77,7 +83,7 @@ def make_tls(config: TlsConfig, *, listens: bool, host: str = "") -> Tls:
         context.verify_mode = ssl.CERT_REQUIRED
     elif not listens:
         context.load_default_certs(ssl.Purpose.SERVER_AUTH)
-    return Tls(context, server_side=listens, server_name="" if listens else config.server_name or host)
+    return context
 
 
 def _load_ours(context: ssl.SSLContext, config: TlsConfig) -> None:
@@ -158,5 +164,9 @@ def words(error: ssl.SSLError) -> str:
     """What went wrong, for an operator. Nothing that the peer wrote is in it."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"the peer's certificate is not good: {error.verify_message}"
-    reason = error.reason or ""
+    return words_of(error.reason or "")
+
+
+def words_of(reason: str) -> str:
+    """The same for OpenSSL's name of it."""
     return _REASONS.get(reason, f"TLS failed: {reason.lower().replace('_', ' ') or 'no reason was given'}")

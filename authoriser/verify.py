@@ -10,10 +10,10 @@ from pathlib import Path
 from msgspec import Struct
 
 from authoriser.journal.batch import BatchError
-from authoriser.journal.sqlite import JOURNAL_FILE, read_batches
+from authoriser.journal.contract import Unknown
+from authoriser.journal.slots import Slots, pages
 from authoriser.ledger.digest import problems, state_hash
-from authoriser.limits import EVENTS_PAGE
-from authoriser.places import SHARD, shard_directory
+from authoriser.places import JOURNAL_MARK, SHARD, journal_mark_of, shard_directory
 from authoriser.recovery import RecoveryError, Replayer
 from authoriser.snapshots import Loaded
 from authoriser.snapshots.sqlite import SNAPSHOTS_FILE, load_snapshots
@@ -41,34 +41,55 @@ class VerifyReport(Struct, frozen=True):
     state_hash: str
 
 
-def verify(data_dir: Path) -> VerifyReport:
-    """Replay and compare. Never raises for what it finds in the directory: that is what it reports."""
+def verify(slots: Slots, data_dir: Path) -> VerifyReport:
+    """Replay and compare with the snapshots in the directory, if any. Never raises for what it finds: it reports."""
     directory = shard_directory(data_dir, SHARD)
-    path = directory / JOURNAL_FILE
-    if not path.exists():
-        return _report(None, [f"there is no journal in {data_dir} (looked for {path})"])
     # The snapshots first: they never know more than a journal read after them.
     try:
         loaded = load_snapshots(directory / SNAPSHOTS_FILE)
     except sqlite3.Error as error:
-        return _report(None, [f"the snapshots can't be read: {error}"])
+        return nothing_to_verify(f"the snapshots can't be read: {error}")
     replayer = Replayer(SHARD)
     found: list[str] = []
     try:
-        _feed(replayer, path, until=None)
+        end = slots.end()
+        stranger = _stranger(directory, slots)
+        if stranger:
+            return nothing_to_verify(stranger)
+        _feed(replayer, slots, end)
+    except Unknown as error:
+        return _report(replayer, [str(error)])
     except DAMAGE as error:
         found.append(f"the journal can't be replayed past batch {replayer.tail.seq}: {error}")
         return _report(replayer, found)
     found += problems(replayer.state)
-    found += _compare(replayer, path, loaded)
+    if loaded.checkpoint_seq:
+        found += _compare(replayer, slots, loaded)
     return _report(replayer, found)
 
 
-def _compare(whole: Replayer, path: Path, loaded: Loaded) -> list[str]:
+def nothing_to_verify(problem: str) -> VerifyReport:
+    """A report of nothing but why there is none."""
+    return VerifyReport(False, (problem,), 0, 0, 0, 0, 0, 0, 0, "")
+
+
+def _stranger(directory: Path, slots: Slots) -> str:
+    """Snapshots beside another journal than this one would differ in everything, and tell nothing."""
+    mark = directory / JOURNAL_MARK
+    known = mark.read_text(encoding="ascii").strip() if mark.exists() else ""
+    first = slots.read(1, 1) if known else []
+    if not known or (first and journal_mark_of(first[0][1]) == known):
+        return ""
+    return f"{directory} belongs to another journal than {slots.name} ({mark} says so): give its own data directory"
+
+
+def _compare(whole: Replayer, slots: Slots, loaded: Loaded) -> list[str]:
     try:
         tail = Replayer(SHARD, loaded)
-        _feed(tail, path, until=whole.tail.seq)
+        _feed(tail, slots, whole.tail.seq)
         tail.finish()
+    except Unknown as error:
+        return [str(error)]
     except DAMAGE as error:
         return [f"the snapshots with the journal's tail can't be replayed: {error}"]
     if state_hash(tail.state) == state_hash(whole.state):
@@ -84,18 +105,14 @@ def _compare(whole: Replayer, path: Path, loaded: Loaded) -> list[str]:
     ]
 
 
-def _feed(replayer: Replayer, path: Path, *, until: int | None) -> None:
-    while batches := read_batches(path, replayer.next_seq, EVENTS_PAGE):
-        for seq, blob in batches:
-            if until is not None and seq > until:
-                return
+def _feed(replayer: Replayer, slots: Slots, end: int) -> None:
+    for page in pages(slots, replayer.next_seq, end):
+        for seq, blob in page:
             replayer.feed(seq, blob)
 
 
-def _report(replayer: Replayer | None, found: list[str]) -> VerifyReport:
+def _report(replayer: Replayer, found: list[str]) -> VerifyReport:
     listed = tuple(found[:PROBLEMS_LISTED_MAX])
-    if replayer is None:
-        return VerifyReport(False, listed, 0, 0, 0, 0, 0, 0, 0, "")
     state = replayer.state
     return VerifyReport(
         ok=not found,

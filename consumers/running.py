@@ -16,7 +16,8 @@ from consumers.reading import Reader
 FAILED, BAD_INPUT = 1, 2
 
 ConfigOption = Annotated[
-    Path | None, typer.Option("--config", metavar="FILE", help="A TOML file with a [kafka] table.")
+    Path | None,
+    typer.Option("--config", metavar="FILE", help="The authoriser's TOML file, with a table kafka."),
 ]
 BootstrapOption = Annotated[
     list[str],

@@ -2,6 +2,7 @@
 
 import tomllib
 from pathlib import Path
+from typing import Any
 
 from msgspec.structs import replace
 
@@ -20,7 +21,7 @@ def kafka_settings(file: Path | None, bootstrap: list[str], topic: str | None) -
     """
     problems: list[Problem] = []
     if file is not None:
-        config = read_kafka(Table(_table(file), "kafka", problems), problems)
+        config = read_kafka(Table(_kafka_table(file), "kafka", problems), problems)
     elif bootstrap:
         config = KafkaConfig(bootstrap=())
     else:
@@ -39,11 +40,16 @@ def kafka_settings(file: Path | None, bootstrap: list[str], topic: str | None) -
     return config
 
 
-def _table(file: Path) -> object:
+def _kafka_table(file: Path) -> object:
+    whole = document(file)
+    if "kafka" not in whole:
+        raise SettingsError(f"{file} has no [kafka] table; it should name the brokers: bootstrap = [...]")
+    return whole["kafka"]
+
+
+def document(file: Path) -> dict[str, Any]:
+    """The whole file. Raises SettingsError where it is no TOML that can be read."""
     try:
-        document = tomllib.loads(file.read_text(encoding="utf-8"))
+        return tomllib.loads(file.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise SettingsError(f"{file}: can't be read as TOML ({type(error).__name__})") from None
-    if "kafka" not in document:
-        raise SettingsError(f"{file} has no [kafka] table; it should name the brokers: bootstrap = [...]")
-    return document["kafka"]

@@ -45,14 +45,16 @@ class Picture:
         now_s: Callable[[], float],
         only_card: int | None = None,
         remark: str = "",
+        below: Callable[[], Sequence[Text]] = tuple,
     ) -> None:
-        """`only_card`, a line of the import file, leaves the others' payments out."""
+        """`only_card`, a line of the import file, leaves the others' payments out. `below` is shown under all."""
         self._log = log
         self._draw = draw
         self._every_s = every_s
         self._only_card = only_card
         self._now_s = now_s
         self._drawn_s = now_s()
+        self._below = below
         self.remark = remark
 
     def tick(self) -> None:
@@ -76,6 +78,7 @@ class Picture:
             Text(bars(log.bars()[-BARS_MAX:]), style="green", no_wrap=True),
             Text(self.line(), style="bold", no_wrap=True, overflow="ellipsis"),
             *map(exchange_line, shown[-LATEST_SHOWN:]),
+            *self._below(),
         )
 
     def _wanted(self, exchange: Heard) -> bool:

@@ -35,8 +35,11 @@ class Interrupted(BaseException):
 class Program:
     """One that runs beside the demo; its output goes to files."""
 
-    def __init__(self, name: str, process: subprocess.Popen[bytes], out: Path, err: Path) -> None:
+    def __init__(
+        self, name: str, process: subprocess.Popen[bytes], out: Path, err: Path, stop_max_s: float
+    ) -> None:
         self.name = name
+        self._stop_max_s = stop_max_s
         self._process = process
         self._out = out
         self._err = err
@@ -63,10 +66,15 @@ class Program:
     def stop(self, number: signal.Signals) -> int:
         """Send a signal and wait for the end; its exit code."""
         self._process.send_signal(number)
-        return self.wait(STOP_MAX_S)
+        return self.wait(self._stop_max_s)
+
+    @property
+    def complaints(self) -> list[str]:
+        """The lines of what it said on standard error."""
+        return self._err.read_text(errors="replace").strip().splitlines()
 
     def last_words(self) -> str:
-        lines = self._err.read_text(errors="replace").strip().splitlines()
+        lines = self.complaints
         return f" It said: {lines[-1]}" if lines else ""
 
 
@@ -93,7 +101,7 @@ class Programs:
         for number in _SIGNALS:
             # What is left to do has time limits of its own; a second Ctrl-C must not leave a server behind.
             signal.signal(number, signal.SIG_IGN)
-        for program in self._started:
+        for program in reversed(self._started):  # what was started first is what others rely on
             if program.running:
                 try:
                     program.stop(signal.SIGTERM)
@@ -105,8 +113,11 @@ class Programs:
         """What was started and has not ended."""
         return [f"{program.name} ({program.pid})" for program in self._started if program.running]
 
-    def start(self, name: str, command: Sequence[str]) -> Program:
-        """Start one; its output goes to `name`.out, made anew, and what it complains of to the end of `name`.err."""
+    def start(self, name: str, command: Sequence[str], *, stop_max_s: float = STOP_MAX_S) -> Program:
+        """Start one; its output goes to `name`.out, made anew, and what it complains of to the end of `name`.err.
+
+        After `stop_max_s` a program that was told to stop is killed.
+        """
         out, err = (self._directory / f"{name}.{kind}" for kind in ("out", "err"))
         with out.open("wb") as to_out, err.open("ab") as to_err, self._uninterrupted():
             try:
@@ -115,7 +126,7 @@ class Programs:
                 )
             except FileNotFoundError:
                 raise _not_installed(command) from None
-            program = Program(name, process, out, err)
+            program = Program(name, process, out, err, stop_max_s)
             self._started.append(program)
         return program
 

@@ -7,7 +7,7 @@ import shlex
 import sys
 import textwrap
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 from rich.box import SIMPLE_HEAD
@@ -19,7 +19,7 @@ from rich.text import Text
 
 from demo.heard import NetworkLog
 from demo.picture import Picture, bars, outcome_style
-from demo.timeline import Row
+from demo.timeline import CRASHES, Row
 
 WIDTH_COLUMNS = 80
 INDENT = "  "
@@ -42,6 +42,8 @@ class Screen:
         self._out.width = min(self._out.width, WIDTH_COLUMNS) if self._out.is_terminal else WIDTH_COLUMNS
         self._step = self._steps = 0
         self._lively = self._out.is_terminal and not self._out.is_dumb_terminal
+        self.below: Callable[[], Sequence[Text]] = tuple
+        """What a live picture shows under the payments."""
 
     def title(self, name: str, text: str, *, steps: int) -> None:
         """`steps` is how many will follow."""
@@ -118,13 +120,13 @@ class Screen:
         self._wrapped(caption, style="dim")
 
     @contextmanager
-    def busy(self, text: str) -> Iterator[None]:
-        """A turning sign while something takes a while; nothing in a pipe."""
+    def busy(self, text: str) -> Iterator[Callable[[str], None]]:
+        """A turning sign while something takes a while; nothing in a pipe. What is yielded says how far it is."""
         if not self._lively:
-            yield
+            yield lambda text: self._wrapped(text, style="dim")
             return
-        with self._out.status(Text(text, style="dim"), spinner="dots", spinner_style="cyan"):
-            yield
+        with self._out.status(Text(text, style="dim"), spinner="dots", spinner_style="cyan") as status:
+            yield lambda text: status.update(Text(text, style="dim"))
 
     @contextmanager
     def live(self, log: NetworkLog, *, only_card: int | None = None, remark: str = "") -> Iterator[Picture]:
@@ -138,7 +140,13 @@ class Screen:
                 live.update(Padding(picture.screen(), (0, 0, 0, len(INDENT))), refresh=True)
 
             yield Picture(
-                log, draw, every_s=DRAW_EVERY_S, now_s=time.monotonic, remark=remark, only_card=only_card
+                log,
+                draw,
+                every_s=DRAW_EVERY_S,
+                now_s=time.monotonic,
+                remark=remark,
+                only_card=only_card,
+                below=self.below,
             )
 
     def statement(self, rows: Iterable[Row]) -> None:
@@ -158,7 +166,7 @@ class Screen:
                 continue
             amount = "" if row.amount_minor is None else _money(row.amount_minor)
             figures = (amount, _money(row.held_minor), _money(row.available_minor))
-            style = "magenta" if row.what == "restart" else ""
+            style = "magenta" if row.what in CRASHES else ""
             table.add_row(
                 row.time, Text(row.what, style=outcome_style(row.what)), row.where, *figures, style=style
             )

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from demo import timeline
 from demo.checks import CheckFailed, Event
 from demo.heard import NetworkLog
 from demo.programs import Program, ProgramFailed, Programs, installed, wait_for
@@ -30,6 +31,9 @@ class Stage:
     place: Workspace
     rate_per_s: float
     seconds: float
+
+    CRASH = timeline.RESTART
+    """What a crash is called in a customer's story."""
 
     def authoriser(self, *words: str) -> list[str]:
         """A command of the authoriser's command line on the demo's data."""

@@ -104,7 +104,8 @@ def import_the_cards(stage: Stage) -> float:
     return time.monotonic() - began_s
 
 
-def let_the_network_pay(stage: Stage, command_s: float) -> Load:
+def let_the_network_pay(stage: Stage, command_s: float, *, more_s: float = 0.0) -> Load:
+    """`more_s`: how much longer the load lasts, for what else happens meanwhile."""
     place, screen = stage.place, stage.screen
     screen.step(
         "Let the network pay",
@@ -113,6 +114,7 @@ def let_the_network_pay(stage: Stage, command_s: float) -> Load:
     )
     command = stage.simulator("shop")
     seconds = max(stage.seconds, math.ceil(stage.seconds * FROZEN_SHARE + COMMANDS_UNDER_LOAD * command_s))
+    seconds += more_s
     command += ["--rate", f"{stage.rate_per_s:g}", "--seconds", f"{seconds:g}", "--reconnect"]
     command += ["--log", str(place.shop_log)]
     screen.command(command)
@@ -310,7 +312,7 @@ def show_one_customer(stage: Stage, customer: Customer) -> str:
         f"The events of account {customer.account}, whose card was frozen: what notifications, statements and "
         "complaints are made from. Amounts are in EUR.",
     )
-    story = timeline.timeline_of(customer.account, stage.events())
+    story = timeline.timeline_of(customer.account, stage.events(), stage.CRASH)
     screen.statement(timeline.shortened(story.rows))
     account = stage.ask("account", "show", customer.account)["account"]
     timeline.agrees_with_the_server(story, account)

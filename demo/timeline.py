@@ -15,6 +15,9 @@ RUN_SHOWN_MAX = 4
 _DECLINED = {"13": "13 currency", "51": "51 no funds", "62": "62 frozen"}
 """DE39 and a word for those that the demo's customers meet."""
 _UNSURE = "unsure"
+RESTART = ("restart", "of the server, after SIGKILL")
+TAKEOVER = ("takeover", "by the other server, after SIGKILL")
+CRASHES = frozenset({RESTART[0], TAKEOVER[0]})
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +42,8 @@ class Timeline:
     available_minor: int
 
 
-def timeline_of(account: str, events: Iterable[Event]) -> Timeline:
-    """Every event of the account in order. The account's opening must be among them."""
+def timeline_of(account: str, events: Iterable[Event], crash: tuple[str, str] = RESTART) -> Timeline:
+    """Every event of the account in order. The account's opening must be among them. `crash`: what and where."""
     rows: list[Row] = []
     balance = held = credit_line = 0
     for event in events:
@@ -59,7 +62,7 @@ def timeline_of(account: str, events: Iterable[Event]) -> Timeline:
                 held += sum(moved["held_minor"] for moved in event["moved"])
             case _:
                 held -= event.get("released_minor", 0)
-        what, where, amount_minor = _words(event)
+        what, where, amount_minor = (*crash, None) if restarted else _words(event)
         available = balance + credit_line - held
         rows.append(Row(event["time"][11:19], what, where, amount_minor, held, available))
     return Timeline(rows, held, balance + credit_line - held)
@@ -93,8 +96,6 @@ def shortened(rows: list[Row]) -> Iterator[Row]:
 def _words(event: Event) -> tuple[str, str, int | None]:
     """What, where, amount."""
     match event["type"].split("."):
-        case "epoch", _:
-            return "restart", "of the server, after SIGKILL", None
         case "card", *what:
             return _of_a_card(event, what)
         case "clearing", _:

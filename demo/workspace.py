@@ -67,10 +67,11 @@ class Workspace:
     def make(self) -> None:
         """An empty folder with a configuration in it. Raises WorkspaceError."""
         directory = self.directory
-        if _listens(self.data / "admin.sock"):
-            raise WorkspaceError(
-                f"A server still runs on {self.data}: stop it (Ctrl-C where it runs), then try again."
-            )
+        for data in self._data_directories():
+            if _listens(data / "admin.sock"):
+                raise WorkspaceError(
+                    f"A server still runs on {data}: stop it (Ctrl-C where it runs), then try again."
+                )
         try:
             if directory.exists():
                 if any(directory.iterdir()) and not (directory / MARKER).exists():
@@ -82,9 +83,16 @@ class Workspace:
             (directory / MARKER).write_text("`make demo` removes this folder and makes it again.\n")
             self.key.parent.mkdir(mode=0o700)
             self.port = _free_port()
-            self.config.write_text(_CONFIG.format(data=self.data, key=self.key, port=self.port))
+            self._write_config()
         except OSError as problem:
             raise WorkspaceError(f"{problem.filename or directory}: {problem.strerror}") from None
+
+    def _data_directories(self) -> tuple[Path, ...]:
+        """Whose servers must not run when the folder is made."""
+        return (self.data,)
+
+    def _write_config(self) -> None:
+        self.config.write_text(_CONFIG.format(data=self.data, key=self.key, port=self.port))
 
     def card(self, line: int) -> tuple[str, str]:
         """Number and account of a line of the import file; its header is line 1."""

@@ -5,27 +5,33 @@ Exit codes: 0 done, for `status` everything runs; 1 it could not be done, or som
 
 import argparse
 import os
+import signal
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 from stack import cassandra
 from stack.errors import StackError
+from stack.secure import Secure
 from stack.servers import DIRECTORY, SERVERS, Stack, Wanted
 from stack.state import condition
 
 OK, FAILED = 0, 1
+UP = "everything serves"
 TAIL_BYTES = 20_000
 
 
 def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     wanted = Wanted()
-    if options.command == "up":
-        wanted = Wanted(options.cassandra, options.kafka, options.commitlog_sync, options.heap_mb)
+    if options.command in {"up", "run"}:
+        secure = Secure(str(options.secure.absolute())) if options.secure is not None else None
+        wanted = Wanted(options.cassandra, options.kafka, options.commitlog_sync, options.heap_mb, secure)
     stack = Stack(
         options.directory,
         wanted,
-        library=options.directory / "jars",
+        library=options.jars if options.jars is not None else options.directory / "jars",
+        tied=options.command == "run",
         say=lambda text: print(text, flush=True),
     )
     try:
@@ -45,6 +51,8 @@ def _run(stack: Stack, options: argparse.Namespace) -> int:
     match options.command:
         case "up":
             stack.up()
+        case "run":
+            _stay(stack)
         case "down":
             stack.down(forget=options.forget)
         case "status":
@@ -54,6 +62,15 @@ def _run(stack: Stack, options: argparse.Namespace) -> int:
         case _:
             getattr(stack, options.command)(options.server, options.number)
     return OK
+
+
+def _stay(stack: Stack) -> None:
+    """Up until a signal comes, then down: whoever started this leaves nothing running by ending it."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)
+    with suppress(KeyboardInterrupt), stack:
+        print(f"{UP}; Ctrl-C stops it", flush=True)
+        signal.pause()
 
 
 def _status(stack: Stack) -> int:
@@ -84,12 +101,22 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--directory", type=Path, default=DIRECTORY, help="where everything of it lies (default: .stack)"
     )
+    parser.add_argument(
+        "--jars", type=Path, metavar="FOLDER", help="where the servers' jars are kept (default: jars in it)"
+    )
     commands = parser.add_subparsers(dest="command", required=True)
-    up = commands.add_parser("up", help="start what does not run, and return when all of it serves")
-    up.add_argument("--cassandra", type=int, default=1, metavar="NODES", help="0 to 3 (default: 1)")
-    up.add_argument("--kafka", type=int, default=1, metavar="NODES", help="0 or 1 (default: 1)")
-    up.add_argument("--commitlog-sync", choices=cassandra.COMMITLOG_SYNC, default="batch")
-    up.add_argument("--heap-mb", type=int, default=512, help="of each server (default: 512)")
+    for name, text in (
+        ("up", "start what does not run, and return when all of it serves"),
+        ("run", "the same, and stay: Ctrl-C stops all of it"),
+    ):
+        up = commands.add_parser(name, help=text)
+        up.add_argument("--cassandra", type=int, default=1, metavar="NODES", help="0 to 3 (default: 1)")
+        up.add_argument("--kafka", type=int, default=1, metavar="NODES", help="0 or 1 (default: 1)")
+        up.add_argument("--commitlog-sync", choices=cassandra.COMMITLOG_SYNC, default="batch")
+        up.add_argument("--heap-mb", type=int, default=512, help="of each server (default: 512)")
+        up.add_argument(
+            "--secure", type=Path, metavar="FOLDER", help="ask for TLS and a password; FOLDER: docs/stack.md"
+        )
     down = commands.add_parser("down", help="stop everything; data stays")
     down.add_argument("--forget", action="store_true", help="remove data, logs and ports too")
     commands.add_parser("status", help="what runs where; exit code 1 if something is down")

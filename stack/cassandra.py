@@ -5,6 +5,7 @@ Everything is on loopback; node n listens on 127.0.0.n. JMX is off: it would be 
 
 from pathlib import Path
 
+from stack.secure import Secure
 from stack.state import Node
 
 USUAL_PORT = 9042
@@ -52,7 +53,7 @@ def host_of(number: int) -> str:
     return f"127.0.0.{number}"
 
 
-def cassandra_yaml(node: Node, *, commitlog_sync: str) -> str:
+def cassandra_yaml(node: Node, *, commitlog_sync: str, secure: Secure | None = None) -> str:
     """The whole configuration; what is not said is Cassandra's default.
 
     `group` waits up to 1 ms for others to share its sync. `auto_bootstrap` is off as every node starts empty; a node
@@ -83,8 +84,25 @@ def cassandra_yaml(node: Node, *, commitlog_sync: str) -> str:
         "auto_snapshot: false",
         "concurrent_reads: 8",
         "concurrent_writes: 8",
+        *(_asking_who(secure) if secure is not None else []),
     ]
     return "\n".join(lines) + "\n"
+
+
+def _asking_who(secure: Secure) -> list[str]:
+    """A password, and certificates of both sides. Every right has to be granted."""
+    return [
+        "authenticator: PasswordAuthenticator",
+        "authorizer: CassandraAuthorizer",
+        "client_encryption_options:",
+        "  enabled: true",
+        "  optional: false",
+        "  require_client_auth: true",
+        "  ssl_context_factory:",
+        "    class_name: org.apache.cassandra.security.PEMBasedSslContextFactory",
+        f"  keystore: {_quoted(Path(secure.server))}",
+        f"  truststore: {_quoted(Path(secure.authority))}",
+    ]
 
 
 LOGBACK = """<configuration>
@@ -96,10 +114,11 @@ LOGBACK = """<configuration>
 """
 
 
-def write_config(node: Node, *, commitlog_sync: str) -> None:
+def write_config(node: Node, *, commitlog_sync: str, secure: Secure | None) -> None:
     directory = Path(node.directory)
     (directory / "data").mkdir(parents=True, exist_ok=True)
-    (directory / "cassandra.yaml").write_text(cassandra_yaml(node, commitlog_sync=commitlog_sync))
+    text = cassandra_yaml(node, commitlog_sync=commitlog_sync, secure=secure)
+    (directory / "cassandra.yaml").write_text(text)
     (directory / "logback.xml").write_text(LOGBACK)
 
 
@@ -123,6 +142,7 @@ def command(node: Node, *, java: Path, jars: Path, heap_mb: int) -> list[str]:
         f"-Dlogback.configurationFile={directory / 'logback.xml'}",
         "-Dcassandra-foreground=yes",
         "-Dcassandra.skip_wait_for_gossip_to_settle=0",
+        "-Dcassandra.superuser_setup_delay_ms=0",
         f"-Dcassandra.ring_delay_ms={ring_delay_ms}",
         "-cp",
         f"{jars}/*",

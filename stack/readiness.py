@@ -5,8 +5,11 @@ The only file here that imports the drivers, and late, so that everything else w
 
 import asyncio
 import socket
+from collections.abc import Sequence
+from typing import Any
 
 from stack.errors import MissingError
+from stack.secure import FIRST_PASSWORD, FIRST_USER, USER, Secure
 
 TRY_MAX_S = 10.0
 READY_TOPIC = "stack-ready"
@@ -26,19 +29,39 @@ def require_driver(server: str) -> None:
         ) from None
 
 
-def answers(server: str, host: str, port: int) -> bool:
+def answers(server: str, host: str, port: int, secure: Secure | None = None) -> bool:
     """Whether it did what it is for, just now. Blocking, up to some TRY_MAX_S."""
     try:
         socket.create_connection((host, port), timeout=1.0).close()
     except OSError:
         return False
     if server == "cassandra":
-        return _query(host, port)
-    return asyncio.run(_produce(f"{host}:{port}"))
+        if secure is None:
+            return _query(host, port)
+        return _query(host, port, secure, USER, secure.password()) or _make_user(host, port, secure)
+    return asyncio.run(_produce(f"{host}:{port}", _as_user(secure) if secure is not None else {}))
 
 
-def _query(host: str, port: int) -> bool:
-    from cassandra import ProtocolVersion
+def _make_user(host: str, port: int, secure: Secure) -> bool:
+    """Who may make keyspaces, and ask a server for its settings as the authoriser does; in its own it may all."""
+    grants = (
+        f"CREATE ROLE IF NOT EXISTS {USER} WITH PASSWORD = '{secure.password()}' AND LOGIN = true",
+        f"GRANT CREATE ON ALL KEYSPACES TO {USER}",
+        f"GRANT SELECT ON KEYSPACE system_views TO {USER}",
+    )
+    return _query(host, port, secure, FIRST_USER, FIRST_PASSWORD, grants)
+
+
+def _query(
+    host: str,
+    port: int,
+    secure: Secure | None = None,
+    username: str = "",
+    password: str = "",
+    statements: Sequence[str] = ("SELECT release_version FROM system.local",),
+) -> bool:
+    from cassandra import ProtocolVersion, Unavailable
+    from cassandra.auth import PlainTextAuthProvider
     from cassandra.cluster import Cluster, ExecutionProfile, NoHostAvailable
     from cassandra.policies import WhiteListRoundRobinPolicy
 
@@ -50,11 +73,14 @@ def _query(host: str, port: int) -> bool:
         connect_timeout=TRY_MAX_S,
         control_connection_timeout=TRY_MAX_S,
         execution_profiles={"ready": profile, "default": profile},
+        auth_provider=PlainTextAuthProvider(username, password) if username else None,
+        ssl_context=secure.context() if secure is not None else None,
     )
     try:
         session = cluster.connect()
-        session.execute("SELECT release_version FROM system.local", execution_profile="ready")
-    except (NoHostAvailable, OSError):
+        for statement in statements:
+            session.execute(statement, execution_profile="ready")
+    except (NoHostAvailable, OSError, Unavailable):
         return False
     else:
         return True
@@ -62,13 +88,23 @@ def _query(host: str, port: int) -> bool:
         cluster.shutdown()
 
 
-async def _produce(address: str) -> bool:
+def _as_user(secure: Secure) -> dict[str, Any]:
+    return {
+        "security_protocol": "SASL_SSL",
+        "ssl_context": secure.context(),
+        "sasl_mechanism": "SCRAM-SHA-512",
+        "sasl_plain_username": USER,
+        "sasl_plain_password": secure.password(),
+    }
+
+
+async def _produce(address: str, access: dict[str, Any]) -> bool:
     from aiokafka import AIOKafkaProducer
     from aiokafka.admin import AIOKafkaAdminClient, NewTopic
     from aiokafka.errors import KafkaError
 
-    admin = AIOKafkaAdminClient(bootstrap_servers=address)
-    producer = AIOKafkaProducer(bootstrap_servers=address, acks="all")
+    admin = AIOKafkaAdminClient(bootstrap_servers=address, **access)
+    producer = AIOKafkaProducer(bootstrap_servers=address, acks="all", **access)
     try:
         async with asyncio.timeout(TRY_MAX_S):
             await admin.start()

@@ -21,6 +21,7 @@ from stack.artifacts import find_java, jars
 from stack.errors import StackError
 from stack.ports import choose_port
 from stack.readiness import answers, require_driver
+from stack.secure import Secure
 from stack.state import (
     Node,
     State,
@@ -52,6 +53,8 @@ class Wanted(msgspec.Struct, frozen=True):
     kafka_nodes: int = 1
     commitlog_sync: str = "batch"
     heap_mb: int = 512
+    secure: Secure | None = None
+    """Ask who is there: for servers that are made now."""
 
 
 class Stack:
@@ -114,7 +117,8 @@ class Stack:
         for server in {node.server for node in state.nodes}:
             require_driver(server)
         java = find_java()
-        folders = {server: jars(server, self._library) for server in {node.server for node in state.nodes}}
+        wanted = dict.fromkeys(node.server for node in state.nodes)
+        folders = {server: jars(server, self._library, self._say) for server in wanted}
         save_state(self.directory, state)
         for node in state.nodes:
             condition_now = condition(node)
@@ -129,7 +133,7 @@ class Stack:
         """Start one that was killed, on its data; return when it serves."""
         node = self.node(server, number)
         if not alive(node):
-            self._start(node, find_java(), jars(server, self._library), load_state(self.directory))
+            self._start(node, find_java(), jars(server, self._library, self._say), load_state(self.directory))
         self._until_ready(self.node(server, number))
 
     def down(self, *, forget: bool = False) -> None:
@@ -174,7 +178,10 @@ class Stack:
         if wanted.commitlog_sync not in cassandra.COMMITLOG_SYNC:
             allowed = " or ".join(cassandra.COMMITLOG_SYNC)
             raise StackError(f'commitlog_sync "{wanted.commitlog_sync}" should be {allowed}.')
+        if wanted.secure is not None:
+            wanted.secure.check()
         state = load_state(self.directory)
+        secure = state.secure if state.nodes else wanted.secure
         there = {(node.server, node.number) for node in state.nodes}
         nodes = list(state.nodes)
         planned = [("cassandra", number) for number in range(1, wanted.cassandra_nodes + 1)]
@@ -182,7 +189,7 @@ class Stack:
         for server, number in planned:
             if (server, number) not in there:
                 nodes.append(self._plan(server, number, nodes))
-        return State(nodes=tuple(nodes), commitlog_sync=wanted.commitlog_sync, heap_mb=wanted.heap_mb)
+        return State(tuple(nodes), wanted.commitlog_sync, wanted.heap_mb, secure)
 
     def _plan(self, server: str, number: int, nodes: Sequence[Node]) -> Node:
         usual = (
@@ -207,12 +214,12 @@ class Stack:
         if node.server == "cassandra":
             if node.number > 1:
                 self._until_ready(self.node("cassandra", node.number - 1))
-            cassandra.write_config(node, commitlog_sync=state.commitlog_sync)
+            cassandra.write_config(node, commitlog_sync=state.commitlog_sync, secure=state.secure)
             command = cassandra.command(node, java=java, jars=folder, heap_mb=state.heap_mb)
         else:
-            kafka.write_config(node)
+            kafka.write_config(node, state.secure)
             if not kafka.is_formatted(node):
-                self._format(node, java, folder)
+                self._format(node, java, folder, state.secure)
             command = kafka.command(node, java=java, jars=folder, heap_mb=state.heap_mb)
         tie = shutil.which("setpriv") if self._tied else None
         if tie is not None:
@@ -229,9 +236,9 @@ class Stack:
         self._children[process.pid] = process
         self._note(msgspec.structs.replace(node, pid=process.pid, started_ticks=started_ticks(process.pid)))
 
-    def _format(self, node: Node, java: Path, folder: Path) -> None:
+    def _format(self, node: Node, java: Path, folder: Path, secure: Secure | None) -> None:
         done = subprocess.run(
-            kafka.format_command(node, java=java, jars=folder),
+            kafka.format_command(node, java=java, jars=folder, secure=secure),
             capture_output=True,
             text=True,
             timeout=READY_MAX_S,
@@ -249,7 +256,8 @@ class Stack:
     def _until_ready(self, node: Node) -> None:
         """Return when it serves. Raises StackError with the end of its log when it ended or takes too long."""
         began = time.monotonic()
-        while not answers(node.server, node.host, node.port):
+        secure = load_state(self.directory).secure
+        while not answers(node.server, node.host, node.port, secure):
             if not alive(node):
                 raise StackError(f"{node.name} ended while starting.{_last_words(node)}")
             if time.monotonic() - began > READY_MAX_S:

@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 
 from stack.errors import StackError
+from stack.secure import Secure
 
 STATE_FILE = "state.json"
 
@@ -42,6 +43,7 @@ class State(msgspec.Struct, frozen=True):
     nodes: tuple[Node, ...] = ()
     commitlog_sync: str = "batch"
     heap_mb: int = 512
+    secure: Secure | None = None
 
 
 def load_state(directory: Path) -> State:

@@ -7,7 +7,6 @@ server costs nothing but asking again.
 
 from collections.abc import Mapping, Sequence
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import structlog
@@ -36,12 +35,10 @@ FILE_IN_KEY = 24
 class ClearingMethods(MethodsBase):
     """`networks` are the configured ones, each with its policy. `history` reads the journal that this server writes."""
 
-    def __init__(
-        self, *, networks: Mapping[str, c.Policy], shard_directory: Path | None, **more: Any
-    ) -> None:
+    def __init__(self, *, networks: Mapping[str, c.Policy], history: History | None, **more: Any) -> None:
         super().__init__(**more)
         self._networks = networks
-        self._history = History(shard_directory) if shard_directory is not None else None
+        self._history = history
         self._history_limiter = trio.CapacityLimiter(1)
 
     # ---- clearing
@@ -178,7 +175,7 @@ class ClearingMethods(MethodsBase):
     async def account_history(self, params: cp.AccountHistory, uid: int) -> cp.HistoryShown:
         account = self._account(params.account)
         if self._history is None:
-            raise c.CommandRefused("conflict", "this server keeps its journal where no history is read from")
+            raise c.CommandRefused("conflict", "this server has no journal that a history could be read from")
         self._looked(f"account.history:{account.account_id}", params, uid)
         # The history is read from the journal, never from memory: what is durable by now is what is shown.
         await self._owner.settle()

@@ -5,7 +5,6 @@ The rest are in `money.py` and `cards.py`; what they share is in `base.py`. Role
 
 import hashlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -24,6 +23,7 @@ from authoriser.ledger.decide import decide
 from authoriser.ledger.records import Audit
 from authoriser.limits import IMPORT_SLICE
 from authoriser.owner import ShardOwner
+from authoriser.projections.history import History
 from authoriser.texts import iso_time
 from authoriser.translate import Tokens
 from isowire import luhn_valid
@@ -44,11 +44,11 @@ class Methods(CardMethods, MoneyMethods, ClearingMethods):
         status: Callable[[], p.Status],
         second_person_over_minor: int | None = None,
         networks: Mapping[str, c.Policy] | None = None,
-        shard_directory: Path | None = None,
+        history: History | None = None,
     ) -> None:
         super().__init__(
             networks=networks if networks is not None else {},
-            shard_directory=shard_directory,
+            history=history,
             owner=owner,
             policy=policy,
             pan_key=pan_key,

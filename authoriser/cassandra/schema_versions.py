@@ -55,8 +55,18 @@ def latest_version() -> int:
 async def create_schema(config: CassandraConfig, replicas: int) -> tuple[SchemaFile, ...]:
     """Make the keyspace if it is not there, apply what is missing, and give what was applied now.
 
-    `replicas` is for a keyspace that is made now; one that is there keeps its own. Raises SchemaError where the
-    keyspace's name won't do or an applied file differs from ours, CassandraError from the server.
+    Raises what `create_keyspace` does, and SchemaError where an applied file differs from ours.
+    """
+    await create_keyspace(config, replicas)
+    async with await Session.open(config) as session:
+        return await _apply_missing(session)
+
+
+async def create_keyspace(config: CassandraConfig, replicas: int) -> None:
+    """Make the keyspace if it is not there, in the home data centre.
+
+    `replicas` is for a keyspace that is made now; one that is there keeps its own. Raises SchemaError where its name
+    won't do or no data centre can be its home, CassandraError from the server.
     """
     keyspace = _checked(config.keyspace)
     if not 1 <= replicas <= REPLICAS_MAX:
@@ -67,8 +77,6 @@ async def create_schema(config: CassandraConfig, replicas: int) -> tuple[SchemaF
             f"CREATE KEYSPACE IF NOT EXISTS {keyspace} WITH replication = "
             f"{{'class': 'NetworkTopologyStrategy', '{data_centre}': {replicas}}} AND durable_writes = true"
         )
-    async with await Session.open(config) as session:
-        return await _apply_missing(session)
 
 
 async def applied_version(session: Session) -> int:
@@ -81,8 +89,7 @@ async def applied_version(session: Session) -> int:
     if not there:
         return 0
     select = await session.prepare(
-        f"SELECT version, digest FROM {keyspace}.schema_versions WHERE part = ?",  # noqa: S608 - checked above
-        serial_read=True,
+        "SELECT version, digest FROM {keyspace}.schema_versions WHERE part = ?", serial_read=True
     )
     applied = {row["version"]: row["digest"] for row in await session.execute(select, (PART,))}
     ours = {file.version: file for file in schema_files()}
@@ -118,7 +125,7 @@ async def _apply_missing(session: Session) -> tuple[SchemaFile, ...]:
             await session.execute(statement)
         # Last: a file that was interrupted is applied again, and each statement does nothing the second time.
         note = await session.prepare(
-            "INSERT INTO schema_versions (part, version, name, digest) VALUES (?, ?, ?, ?) IF NOT EXISTS"
+            "INSERT INTO {keyspace}.schema_versions (part, version, name, digest) VALUES (?, ?, ?, ?) IF NOT EXISTS"
         )
         await session.execute(note, (PART, file.version, file.name, file.digest))
     if missing:

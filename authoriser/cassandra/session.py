@@ -4,8 +4,9 @@ Owns connecting, preparing, executing, explicit consistency, and which errors pa
 """
 
 import contextlib
+import re
 import ssl
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from socket import IPPROTO_TCP, TCP_NODELAY
 from types import TracebackType
@@ -35,6 +36,8 @@ from cassandra.policies import (
 from cassandra.protocol import ErrorMessage, SyntaxException
 from cassandra.query import dict_factory
 from msgspec import Struct
+
+from authoriser.tls import TlsConfig, TlsFilesError, tls_context, words_of
 
 CONNECT_MAX_S = 10.0
 REQUEST_MAX_S = 5.0
@@ -92,6 +95,12 @@ class CassandraError(Exception):
         self.passing = passing
 
 
+class SettingError(CassandraError):
+    """A file that was given does not serve. The text begins with its setting and names it."""
+
+
+_SSL = re.compile(r"\[SSL: (?P<reason>\w+)\](?: certificate verify failed: (?P<why>.*?) \(_ssl)?")
+"""How Python's ssl prints its errors."""
 _FINAL = (
     AuthenticationFailed,
     ConfigurationException,
@@ -107,7 +116,34 @@ def said(error: BaseException) -> CassandraError | None:
     """A driver's error as ours; None for one that is a fault of the program."""
     if not isinstance(error, _DRIVERS):
         return None
+    if isinstance(error, NoHostAvailable) and error.errors:
+        return _nobody_there(error.errors)
     return CassandraError(f"{type(error).__name__}: {error}", passing=not isinstance(error, _FINAL))
+
+
+def _nobody_there(errors: Mapping[object, object]) -> CassandraError:
+    """Why each of the nodes that were tried was of no use."""
+    tried = ", ".join(f"{node} ({_why(error)})" for node, error in errors.items())
+    final = all(isinstance(error, AuthenticationFailed) or _of_tls(error) for error in errors.values())
+    return CassandraError(f"no node can be used: {tried}", passing=not final)
+
+
+def _why(error: object) -> str:
+    if isinstance(error, AuthenticationFailed):
+        return "it refuses the user name or the password"
+    if isinstance(error, OSError) and error.strerror:
+        return _of_tls(error) or error.strerror.rpartition("Last error: ")[2]
+    return f"{type(error).__name__}: {error}"
+
+
+def _of_tls(error: object) -> str:
+    """What TLS found wrong, "" where it found nothing. The driver makes an OSError of it, with a text around."""
+    found = _SSL.search(getattr(error, "strerror", None) or "")
+    if found is None:
+        return ""
+    if found["why"]:
+        return f"the peer's certificate is not good: {found['why']}"
+    return words_of(found["reason"])
 
 
 @contextlib.contextmanager
@@ -119,6 +155,10 @@ def _ours() -> Iterator[None]:
         if ours is None:
             raise
         raise ours from None
+
+
+def _in_full(query: str, config: CassandraConfig) -> str:
+    return query.replace("{keyspace}", config.keyspace)
 
 
 def _at_quorum(prepared: Any, config: CassandraConfig, *, serial_read: bool) -> Prepared:
@@ -136,19 +176,22 @@ def _who(config: CassandraConfig) -> Any:
 
 
 def _tls(config: CassandraConfig) -> ssl.SSLContext | None:
-    """None for a connection in the clear. Raises CassandraError for files that are not what they should be."""
+    """None for a connection in the clear. Raises SettingError for files that are not what they should be."""
     if config.tls_ca_file is None:
         return None
-    where = config.tls_ca_file
+    given = TlsConfig(config.tls_cert_file, config.tls_key_file, config.tls_ca_file)
     try:
-        context = ssl.create_default_context(cafile=config.tls_ca_file)
-        context.minimum_version = ssl.TLSVersion.TLSv1_2
-        if config.tls_cert_file is not None:
-            where = config.tls_cert_file
-            context.load_cert_chain(config.tls_cert_file, config.tls_key_file)
-    except (OSError, ssl.SSLError) as error:
-        raise CassandraError(f"TLS: {where} can't be used: {error}", passing=False) from None
-    return context
+        return tls_context(given, listens=False)
+    except TlsFilesError as error:
+        name = _TLS_SETTINGS[error.key]
+        raise SettingError(f"cassandra.{name} {getattr(config, name)} {error}", passing=False) from None
+
+
+_TLS_SETTINGS = {
+    "ca_file": "tls_ca_file",
+    "certificate_file": "tls_cert_file",
+    "private_key_file": "tls_key_file",
+}
 
 
 def _connected(config: CassandraConfig, *, with_keyspace: bool) -> tuple[Any, Any]:
@@ -210,9 +253,13 @@ class Session:
         return list(self._cluster.metadata.all_hosts())
 
     async def prepare(self, query: str, *, serial_read: bool = False) -> Prepared:
-        """A statement at the quorum of `config`. `serial_read` sees, and finishes, transactions under way."""
+        """A statement at the quorum of `config`. `serial_read` sees, and finishes, transactions under way.
+
+        `{keyspace}` in it stands for the configured one: Cassandra warns of prepared statements whose tables are not
+        named in full.
+        """
         with _ours():
-            prepared = await trio.to_thread.run_sync(self._session.prepare, query)
+            prepared = await trio.to_thread.run_sync(self._session.prepare, _in_full(query, self.config))
         return _at_quorum(prepared, self.config, serial_read=serial_read)
 
     async def execute(
@@ -277,7 +324,7 @@ class BlockingSession:
     def prepare(self, query: str, *, serial_read: bool = False) -> Prepared:
         """As `Session.prepare`."""
         with _ours():
-            prepared = self._session.prepare(query)
+            prepared = self._session.prepare(_in_full(query, self.config))
         return _at_quorum(prepared, self.config, serial_read=serial_read)
 
     def execute(self, statement: Prepared | str, values: Sequence[object] | None = None) -> list[Row]:

@@ -1,6 +1,6 @@
 """`authoriser explain`: a payment's whole story from the journal, or why a message met its payment or not.
 
-Reads the data directory itself, beside a server or without one. Owns the command's options and its JSON.
+Reads the journal itself, beside a server or without one. Owns the command's options and its JSON.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ import typer
 
 from authoriser.cli.errors import CommandError, bad_input
 from authoriser.cli.import_command import bar
-from authoriser.cli.options import DATA_DEFAULT, DataOption, JsonOption
+from authoriser.cli.journal import ConfigOption, DataOption, reading
+from authoriser.cli.options import JsonOption
 from authoriser.cli.show import print_json, print_line
 from isowire.pan import luhn_valid
 
@@ -61,7 +62,8 @@ def explain(
             "--record", metavar="N", help="By a record's number, or an event's id.", show_default=False
         ),
     ] = None,
-    data: DataOption = DATA_DEFAULT,
+    config: ConfigOption = None,
+    data: DataOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Tell a payment's story: what was asked and answered, which rules ran, and what became of it."""
@@ -69,18 +71,19 @@ def explain(
     from authoriser.explaining.stories import find_stories
 
     query = _query(rrn, stan, approval_code, record)
-    journal = JournalReader(data)
-    with watching(journal, "looking") as watch:
-        stories = find_stories(journal, query, watch)
-    if not stories:
-        raise CommandError(_nothing(query, journal))
-    if query.record and not stories[0].payments and not stories[0].messages:
-        text = f"record {query.record} is about no payment; authoriser events --from {query.record} shows it"
-        raise CommandError(text)
-    if match:
-        _matches(journal, stories, as_json=as_json)
-    else:
-        _stories(journal, stories, as_json=as_json)
+    with reading(config, data) as place:
+        journal = JournalReader(place.slots)
+        with watching(journal, "looking") as watch:
+            stories = find_stories(journal, query, watch)
+        if not stories:
+            raise CommandError(_nothing(query, journal))
+        if query.record and not stories[0].payments and not stories[0].messages:
+            text = (
+                f"record {query.record} is about no payment; authoriser events --from {query.record} shows it"
+            )
+            raise CommandError(text)
+        tell = _matches if match else _stories
+        tell(journal, stories, as_json=as_json)
 
 
 def _query(rrn: str | None, stan: str | None, approval_code: str | None, record: str | None) -> Query:

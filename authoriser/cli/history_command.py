@@ -9,7 +9,8 @@ import typer
 from authoriser.admin.clearing_protocol import HistoryEntry, HistoryShown
 from authoriser.cli.clear_show import amount
 from authoriser.cli.errors import CommandError, bad_input
-from authoriser.cli.options import DATA_DEFAULT, DataOption, JsonOption
+from authoriser.cli.journal import ConfigOption, DataOption, reading
+from authoriser.cli.options import JsonOption
 from authoriser.cli.show import print_json, print_line, print_table
 from authoriser.limits import HISTORY_PAGE_MAX
 from authoriser.places import SHARD, shard_directory
@@ -24,7 +25,8 @@ def history(
     before: Annotated[
         str | None, typer.Option("--before", metavar="TOKEN", help="Older than this entry: the next page.")
     ] = None,
-    data: DataOption = DATA_DEFAULT,
+    config: ConfigOption = None,
+    data: DataOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Show an account's history, newest first: authorisations, holds, postings and the balance after each."""
@@ -32,12 +34,15 @@ def history(
 
     if before is not None and not token_right(before):
         bad_input("--before should be the token of an entry, as 1234-0; the end of a page names it")
-    try:
-        page = History(shard_directory(data, SHARD)).page(account, limit, before)
-    except HistoryError as error:
-        raise CommandError(str(error)) from None
+    with reading(config, data) as place:
+        directory = shard_directory(place.data_dir, SHARD)
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        try:
+            page = History(directory, place.slots).page(account, limit, before)
+        except HistoryError as error:
+            raise CommandError(str(error)) from None
     if page is None:
-        raise CommandError(f"there is no account {account!r} in the journal of {data}")
+        raise CommandError(f"there is no account {account!r} in the journal of {place.name}")
     if as_json:
         print_json(HistoryShown(account, page.entries, page.before))
         return

@@ -1,19 +1,20 @@
 """`authoriser status|events|verify`: what there is to see.
 
-`events` and `verify` read the data directory themselves, so they work without a server too.
+`events` and `verify` read the journal themselves, so they work without a server too.
 """
 
 from __future__ import annotations
 
 import contextlib
 import sys
-from pathlib import Path
 from typing import Annotated
 
 import msgspec
 import typer
 
 from authoriser.cli.errors import CommandError, quiet_on_closed_pipe
+from authoriser.cli.journal import ConfigOption, reading
+from authoriser.cli.journal import DataOption as JournalDataOption
 from authoriser.cli.options import DATA_DEFAULT, DataOption, JsonOption, SocketOption, open_client
 from authoriser.cli.show import print_json, print_line, print_status
 
@@ -41,27 +42,36 @@ def events(
     follow: Annotated[
         bool, typer.Option("--follow", "-f", help="Go on as events come, until Ctrl-C.")
     ] = False,
-    data: DataOption = DATA_DEFAULT,
+    config: ConfigOption = None,
+    data: JournalDataOption = None,
     as_json: JsonOption = False,  # noqa: ARG001 - events are JSON lines either way; scripts may say so everywhere
 ) -> None:
     """Print events as JSON lines, from the journal: one for each decision and change."""
-    _refuse_missing(data)
     from authoriser.events import read_events
 
     encoder = msgspec.json.Encoder()
-    with quiet_on_closed_pipe(), contextlib.suppress(KeyboardInterrupt):
-        for event in read_events(data, from_record, follow):
+    with reading(config, data) as place, quiet_on_closed_pipe(), contextlib.suppress(KeyboardInterrupt):
+        for event in read_events(place.slots, from_record, follow):
             sys.stdout.write(encoder.encode(event).decode() + "\n")
             if follow:
                 sys.stdout.flush()
 
 
-def verify(*, data: DataOption = DATA_DEFAULT, as_json: JsonOption = False) -> None:
+def verify(
+    *, config: ConfigOption = None, data: JournalDataOption = None, as_json: JsonOption = False
+) -> None:
     """Replay the journal beside the snapshots and check every invariant; exit code 1 if any does not hold."""
-    _refuse_missing(data)
+    from authoriser.opening import NoJournalError
+    from authoriser.verify import nothing_to_verify
     from authoriser.verify import verify as run_checks
 
-    report = run_checks(data)
+    where = str(config if config is not None else data if data is not None else DATA_DEFAULT)
+    try:
+        with reading(config, data) as place:
+            where = place.name
+            report = run_checks(place.slots, place.data_dir)
+    except NoJournalError as error:
+        report = nothing_to_verify(str(error))
     if as_json:
         print_json(report)
     else:
@@ -76,9 +86,4 @@ def verify(*, data: DataOption = DATA_DEFAULT, as_json: JsonOption = False) -> N
             print_line("every check passed")
     if not report.ok:
         count = len(report.problems)
-        raise CommandError(f"{count} {'check fails' if count == 1 else 'checks fail'} on {data}")
-
-
-def _refuse_missing(data: Path) -> None:
-    if not data.is_dir():
-        raise CommandError(f"there is no data directory {data}; --data names one, authoriser serve makes one")
+        raise CommandError(f"{count} {'check fails' if count == 1 else 'checks fail'} on {where}")

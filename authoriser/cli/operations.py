@@ -1,6 +1,6 @@
 """`authoriser hold`, `policy`, `proposals` and `audit`: what operators do besides accounts and cards.
 
-`policy check` and `audit` need no server: the one reads a file, the other the data directory.
+`policy check` and `audit` need no server: the one reads a file, the other the journal.
 """
 
 from __future__ import annotations
@@ -12,7 +12,9 @@ from typing import Annotated
 import typer
 
 from authoriser.cli.accounts import AccountArgument, print_money
-from authoriser.cli.errors import CommandError, bad_input
+from authoriser.cli.errors import bad_input
+from authoriser.cli.journal import ConfigOption, reading
+from authoriser.cli.journal import DataOption as JournalDataOption
 from authoriser.cli.options import (
     DATA_DEFAULT,
     ActorOption,
@@ -228,15 +230,16 @@ def audit(
     limit: Annotated[
         int, typer.Option("--limit", metavar="N", min=1, max=AUDIT_LIMIT_MAX, help="How many, the newest.")
     ] = 100,
-    data: DataOption = DATA_DEFAULT,
+    config: ConfigOption = None,
+    data: JournalDataOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """List who changed what and who looked, from the journal; the newest last."""
-    if not data.is_dir():
-        raise CommandError(f"there is no data directory {data}; --data names one, authoriser serve makes one")
     from authoriser.audit import AuditFilter, read_audit
 
-    page = read_audit(data, AuditFilter(card, account, actor, _since_ms(since)), limit)
+    wanted = AuditFilter(card, account, actor, _since_ms(since))
+    with reading(config, data) as place:
+        page = read_audit(place.slots, wanted, limit)
     if as_json:
         print_json(page)
     else:

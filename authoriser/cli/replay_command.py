@@ -1,6 +1,6 @@
 """`authoriser replay --policy NEW.toml`: what was decided, judged again by other rules. Nothing is written.
 
-Owns the command's options and its table. Reads the data directory itself, beside a server or without one.
+Owns the command's options and its table. Reads the journal itself, beside a server or without one.
 """
 
 from __future__ import annotations
@@ -13,8 +13,9 @@ from rich.console import Console
 
 from authoriser.cli.errors import BAD_INPUT, CommandError, bad_input
 from authoriser.cli.explain_command import watching
+from authoriser.cli.journal import ConfigOption, DataOption, reading
 from authoriser.cli.money import currencies, format_amount
-from authoriser.cli.options import DATA_DEFAULT, DataOption, JsonOption
+from authoriser.cli.options import JsonOption
 from authoriser.cli.show import print_json, print_line, print_table
 
 if TYPE_CHECKING:
@@ -51,7 +52,8 @@ def replay(
             "--to", metavar="SEQ", min=1, help="The last batch to compare.", show_default="the last"
         ),
     ] = None,
-    data: DataOption = DATA_DEFAULT,
+    config: ConfigOption = None,
+    data: DataOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Judge the journal's requests again by another policy, and show what would have been different.
@@ -72,11 +74,12 @@ def replay(
         raise CommandError(f"{policy}: {error.strerror}", exit_code=BAD_INPUT) from None
     if to_seq is not None and to_seq < from_seq:
         bad_input(f"--to {to_seq} comes before --from {from_seq}")
-    journal = JournalReader(data)
-    if from_seq > max(journal.last_seq, 1):
-        bad_input(f"--from {from_seq} is beyond the journal's last batch, {journal.last_seq}")
-    with watching(journal, "replaying") as watch:
-        report = replay_policy(journal, rules, watch, from_seq, to_seq)
+    with reading(config, data) as place:
+        journal = JournalReader(place.slots)
+        if from_seq > max(journal.last_seq, 1):
+            bad_input(f"--from {from_seq} is beyond the journal's last batch, {journal.last_seq}")
+        with watching(journal, "replaying") as watch:
+            report = replay_policy(journal, rules, watch, from_seq, to_seq)
     if as_json:
         print_json(report)
     else:

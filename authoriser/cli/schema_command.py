@@ -12,8 +12,8 @@ from authoriser.cli.errors import CommandError, bad_input
 from authoriser.cli.options import JsonOption
 from authoriser.cli.show import print_json, print_line
 from authoriser.config import load_config
-from authoriser.config_cassandra import PasswordError
 from authoriser.config_checks import WrongValueError, parse_address
+from authoriser.passwords import PasswordError
 
 if TYPE_CHECKING:
     from authoriser.cassandra.session import CassandraConfig
@@ -115,7 +115,7 @@ def _place(config: Path | None, contact: list[str], keyspace: str, data_centre: 
     if section is None:
         bad_input(f"{config} has no [cassandra] table")
     try:
-        from authoriser.cluster import cassandra_config
+        from authoriser.cassandra_access import cassandra_config
     except ImportError:
         raise CommandError(NO_DRIVER) from None
     try:

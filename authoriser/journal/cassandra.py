@@ -17,14 +17,17 @@ every slot hangs on it."""
 PAGE_SLOTS = 16
 """Batches of one answer. A batch is 20 kB as a rule and 10 MB at most."""
 
-_INSERT = "INSERT INTO journal (shard, segment, seq, blob) VALUES (?, ?, ?, ?) IF NOT EXISTS"
-SELECT_SLOTS = "SELECT seq, blob FROM journal WHERE shard = ? AND segment = ? AND seq >= ? LIMIT ?"
+_INSERT = "INSERT INTO {keyspace}.journal (shard, segment, seq, blob) VALUES (?, ?, ?, ?) IF NOT EXISTS"
+SELECT_SLOTS = "SELECT seq, blob FROM {keyspace}.journal WHERE shard = ? AND segment = ? AND seq >= ? LIMIT ?"
 
 
-def page_at(shard: int, start: int, count: int) -> tuple[int, int, int, int]:
-    """Values of SELECT_SLOTS, which asks one partition: from slot `start` on, as many as one answer may bring."""
+def page_at(shard: int, start: int, count: int, page_slots: int = 0) -> tuple[int, int, int, int]:
+    """Values of SELECT_SLOTS, which asks one partition: from slot `start` on, as many as one answer may bring.
+
+    That is PAGE_SLOTS, or `page_slots` where somebody knows better.
+    """
     in_segment = SEGMENT_SLOTS - start % SEGMENT_SLOTS
-    return shard, start // SEGMENT_SLOTS, start, min(count, in_segment, PAGE_SLOTS)
+    return shard, start // SEGMENT_SLOTS, start, min(count, in_segment, page_slots or PAGE_SLOTS)
 
 
 class CassandraJournal:

@@ -166,25 +166,6 @@ def read_batches(path: Path, from_seq: int, count: int) -> list[tuple[int, bytes
         connection.close()
 
 
-def find_batch(path: Path, at_or_before: Callable[[bytes, int], bool]) -> int:
-    """The last slot whose batch satisfies `at_or_before`, by bisection; 1 where none does. Blocking."""
-    connection = sqlite3.connect(
-        f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None, timeout=5.0
-    )
-    try:
-        low, high = 1, connection.execute("SELECT max(seq) FROM journal").fetchone()[0] or 1
-        while low < high:
-            middle = (low + high + 1) // 2
-            row = connection.execute("SELECT blob FROM journal WHERE seq = ?", (middle,)).fetchone()
-            if at_or_before(row[0], middle):
-                low = middle
-            else:
-                high = middle - 1
-        return int(low)
-    finally:
-        connection.close()
-
-
 def _connect(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(
         path, isolation_level=None, check_same_thread=False, timeout=BUSY_TIMEOUT_MS / 1000

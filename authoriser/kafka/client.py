@@ -1,18 +1,21 @@
 """What every Kafka client of ours is made with: brokers, TLS, a password, and patience.
 
-Owns reading the secrets. They go to the library and nowhere else: no text of ours holds one.
+Secrets go to the library and nowhere else: no text of ours holds one.
 """
 
 from __future__ import annotations
 
 import logging
-import os
 import ssl
+from collections.abc import Callable
 from typing import Any
 
 import structlog
 
-from authoriser.kafka.settings import PASSWORD_VARIABLE, KafkaConfig
+from authoriser.kafka.settings import PASSWORD_VARIABLE, KafkaConfig, SaslConfig
+from authoriser.kafka.settings import TlsConfig as KafkaTls
+from authoriser.passwords import PasswordError, read_password
+from authoriser.tls import TlsConfig, TlsFilesError, tls_context
 
 REQUEST_MAX_MS = 15_000
 """A broker that says nothing for so long is given up, and another is asked."""
@@ -42,7 +45,7 @@ def client_options(config: KafkaConfig, client_id: str) -> dict[str, Any]:
     if config.sasl is not None:
         options["sasl_mechanism"] = config.sasl.mechanism
         options["sasl_plain_username"] = config.sasl.username
-        options["sasl_plain_password"] = _password(config)
+        options["sasl_plain_password"] = _password(config.sasl)
     return options
 
 
@@ -60,31 +63,30 @@ class _Through(logging.Handler):
 
 
 def _ssl_context(config: KafkaConfig) -> ssl.SSLContext:
-    tls = config.tls
+    files = config.tls
+    given = TlsConfig(files.certificate_file, files.key_file, files.ca_file)
     try:
-        context = ssl.create_default_context(cafile=str(tls.ca_file) if tls.ca_file is not None else None)
-        if tls.certificate_file is not None:
-            context.load_cert_chain(str(tls.certificate_file), str(tls.key_file))
-    except (OSError, ssl.SSLError) as error:
-        files = ", ".join(str(file) for file in (tls.ca_file, tls.certificate_file, tls.key_file) if file)
-        raise KafkaSettingsError(f"kafka: TLS can't be set up from {files}: {type(error).__name__}") from None
-    return context
+        return tls_context(given, listens=False)
+    except TlsFilesError as error:
+        name, path = _TLS_SETTINGS[error.key]
+        raise KafkaSettingsError(f"kafka.{name} {path(files)} {error}") from None
 
 
-def _password(config: KafkaConfig) -> str:
-    assert config.sasl is not None
-    file = config.sasl.password_file
-    if file is None:
-        password = os.environ.get(PASSWORD_VARIABLE, "")
-        if not password:
-            raise KafkaSettingsError(
-                f"kafka.sasl_password_file is not set, and neither is the environment's {PASSWORD_VARIABLE}"
-            )
-        return password
+_TLS_SETTINGS: dict[str, tuple[str, Callable[[KafkaTls], object]]] = {
+    "ca_file": ("tls_ca_file", lambda files: files.ca_file),
+    "certificate_file": ("tls_certificate_file", lambda files: files.certificate_file),
+    "private_key_file": ("tls_key_file", lambda files: files.key_file),
+}
+
+
+def _password(sasl: SaslConfig) -> str:
     try:
-        password = file.read_text(encoding="utf-8").strip("\r\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise KafkaSettingsError(f"{file}: can't be read ({type(error).__name__})") from None
-    if not password:
-        raise KafkaSettingsError(f"{file}: is empty; it should hold the password of {config.sasl.username}")
-    return password
+        return read_password(
+            sasl.username,
+            sasl.password_file,
+            setting="kafka.sasl_password_file",
+            user_setting="kafka.sasl_username",
+            variable=PASSWORD_VARIABLE,
+        )
+    except PasswordError as error:
+        raise KafkaSettingsError(str(error)) from None

@@ -1,9 +1,9 @@
 """An account's history, newest first: a projection of the journal, kept in an SQLite file of its own.
 
-Owns `history.db` beside the journal, which it only reads. Whoever asks brings it up to date first. The number of the
-last record in it stands in the same transaction as the record's lines, so that neither a crash nor two programs at once
-lose or double one. A projection that does not fit the journal (it is ahead, or of another one) is made anew. It never
-tells of anything that is not durable.
+Owns `history.db` in the shard's directory. The journal, wherever it is, is only read. Whoever asks brings the file up
+to date first. The number of the last record in it stands in the same transaction as the record's lines, so that neither
+a crash nor two programs at once lose or double one. A projection that does not fit the journal (it is ahead, or of
+another one) is made anew. It never tells of anything that is not durable.
 """
 
 import contextlib
@@ -17,7 +17,8 @@ from typing import Any, NamedTuple
 
 from authoriser.admin.clearing_protocol import HistoryEntry
 from authoriser.journal.batch import GENESIS, HASH_BYTES, BatchError, decode_batch
-from authoriser.journal.sqlite import JOURNAL_FILE, read_batches
+from authoriser.journal.contract import Unknown
+from authoriser.journal.slots import Slots, SqliteSlots
 from authoriser.ledger.records import AccountOpened, Cleared, Decided, Record, Reversed
 from authoriser.limits import EVENTS_PAGE
 from authoriser.places import SHARD
@@ -74,10 +75,10 @@ class Page(NamedTuple):
 
 
 class History:
-    """The projection in one shard's directory. Blocking, for any thread: each call has a connection of its own."""
+    """The projection in one shard's directory, of `journal`, or of the journal there. Blocking; one call at a time."""
 
-    def __init__(self, directory: Path) -> None:
-        self._journal = directory / JOURNAL_FILE
+    def __init__(self, directory: Path, journal: Slots | None = None) -> None:
+        self._journal = journal if journal is not None else SqliteSlots(directory)
         self.path = directory / HISTORY_FILE
 
     def page(
@@ -100,8 +101,7 @@ class History:
 
     @contextlib.contextmanager
     def _opened(self) -> Iterator[sqlite3.Connection]:
-        if not self._journal.exists():
-            raise HistoryError(f"there is no journal {self._journal}")
+        self._read(1, 1)  # where there is no journal, no projection is made
         try:
             with contextlib.closing(self._connect()) as connection:
                 yield connection
@@ -109,7 +109,7 @@ class History:
             text = f"{self.path} can't be used: {error}; it may be deleted, and is made anew"
             raise HistoryError(text) from None
         except BatchError as error:
-            raise HistoryError(f"{self._journal} can't be read: {error}") from None
+            raise HistoryError(f"{self._journal.name} can't be read: {error}") from None
 
     def _connect(self) -> sqlite3.Connection:
         try:
@@ -151,9 +151,9 @@ class History:
 
     def _read(self, from_seq: int, count: int) -> list[tuple[int, bytes]]:
         try:
-            return read_batches(self._journal, from_seq, count)
-        except sqlite3.Error as error:
-            raise HistoryError(f"{self._journal} can't be read: {error}") from None
+            return self._journal.read(from_seq, count)
+        except Unknown as error:
+            raise HistoryError(str(error)) from None
 
     def _fitting_mark(self, connection: sqlite3.Connection) -> "_Mark":
         """How far it is, after it was emptied if this journal is another, or older than what was read from it."""

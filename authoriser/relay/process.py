@@ -13,17 +13,18 @@ import msgspec
 import structlog
 
 from authoriser import limits
-from authoriser.cluster import cassandra_config
+from authoriser.cassandra_access import cassandra_config
 from authoriser.config import Config
-from authoriser.config_cassandra import PasswordError
+from authoriser.journal.cassandra_slots import CassandraSlots
+from authoriser.journal.slots import Slots, SqliteSlots
 from authoriser.kafka.client import KafkaSettingsError, quieten_library
 from authoriser.kafka.settings import KafkaConfig
+from authoriser.passwords import PasswordError
 from authoriser.places import shard_directory
-from authoriser.relay.cassandra_slots import CassandraSlots
 from authoriser.relay.connection import Connection
 from authoriser.relay.exits import EXIT_FENCED, EXIT_HALTED, EXIT_STOPPED, EXIT_UNUSABLE
 from authoriser.relay.position import Halt, Position, start_of
-from authoriser.relay.reader import BatchReader, SlotReader, SqliteSlots
+from authoriser.relay.reader import BatchReader
 from authoriser.relay.relay import Fenced, Progress, Relay
 
 log = structlog.get_logger()
@@ -33,11 +34,10 @@ REPORT_EVERY_S = 0.1
 READ_BYTES = 65_536
 
 
-def slots_of(config: Config, shard: int) -> SlotReader:
+def slots_of(config: Config, shard: int) -> Slots:
     """Where the shard's journal is, by the configuration. Raises PasswordError, ImportError without the driver."""
     if config.cassandra is None:
         return SqliteSlots(shard_directory(config.data_dir, shard))
-
     return CassandraSlots(cassandra_config(config.cassandra), shard)
 
 
@@ -65,7 +65,7 @@ def _kafka(config: Config) -> KafkaConfig:
     return config.kafka
 
 
-async def _position_set(kafka: KafkaConfig, shard: int, slots: SlotReader, seq: int) -> Position:
+async def _position_set(kafka: KafkaConfig, shard: int, slots: Slots, seq: int) -> Position:
     chosen = start_of(shard)
     if seq:
         batch = await BatchReader(slots, shard).at(seq)

@@ -34,23 +34,27 @@ class _Statements(Struct, frozen=True):
 
 
 _CQL = {
-    "load": "SELECT version, blob FROM snapshots WHERE shard = ? AND account_id = ?",
-    "save": "INSERT INTO snapshots (shard, account_id, version, blob) VALUES (?, ?, ?, ?) USING TIMESTAMP ?",
+    "load": "SELECT version, blob FROM {keyspace}.snapshots WHERE shard = ? AND account_id = ?",
+    "save": "INSERT INTO {keyspace}.snapshots (shard, account_id, version, blob) VALUES (?, ?, ?, ?) USING TIMESTAMP ?",
     "card": (
-        "INSERT INTO card_index (shard, name, card_id, card_token, account_id, last_four) "
+        "INSERT INTO {keyspace}.card_index (shard, name, card_id, card_token, account_id, last_four) "
         "VALUES (?, ?, ?, ?, ?, ?) USING TIMESTAMP ?"
     ),
-    "cards": "SELECT card_id, card_token, account_id, last_four FROM card_index WHERE shard = ? AND name = ? LIMIT ?",
+    "cards": (
+        "SELECT card_id, card_token, account_id, last_four FROM {keyspace}.card_index "
+        "WHERE shard = ? AND name = ? LIMIT ?"
+    ),
     "expiry": (
-        "INSERT INTO hold_expiries (shard, hour, expires_ms, account_id) VALUES (?, ?, ?, ?) USING TIMESTAMP ?"
+        "INSERT INTO {keyspace}.hold_expiries (shard, hour, expires_ms, account_id) "
+        "VALUES (?, ?, ?, ?) USING TIMESTAMP ?"
     ),
     "due": (
-        "SELECT expires_ms, account_id FROM hold_expiries WHERE shard = ? AND hour = ? "
+        "SELECT expires_ms, account_id FROM {keyspace}.hold_expiries WHERE shard = ? AND hour = ? "
         "AND (expires_ms, account_id) > (?, ?) AND (expires_ms) <= (?) LIMIT ?"
     ),
-    "forget": "DELETE FROM hold_expiries USING TIMESTAMP ? WHERE shard = ? AND hour = ?",
-    "checkpoint": "SELECT seq, expired_ms FROM checkpoints WHERE shard = ?",
-    "move": "INSERT INTO checkpoints (shard, seq, expired_ms) VALUES (?, ?, ?) USING TIMESTAMP ?",
+    "forget": "DELETE FROM {keyspace}.hold_expiries USING TIMESTAMP ? WHERE shard = ? AND hour = ?",
+    "checkpoint": "SELECT seq, expired_ms FROM {keyspace}.checkpoints WHERE shard = ?",
+    "move": "INSERT INTO {keyspace}.checkpoints (shard, seq, expired_ms) VALUES (?, ?, ?) USING TIMESTAMP ?",
 }
 
 

@@ -9,9 +9,11 @@ from datetime import UTC
 from importlib.resources import files
 from typing import Self
 
+import trio
 from msgspec import Struct
 from msgspec.structs import astuple, replace
 
+from authoriser.cassandra.schema_versions import create_keyspace
 from authoriser.cassandra.session import BlockingSession, CassandraConfig
 from consumers.feed.rows import COLUMNS, Entry
 
@@ -20,10 +22,11 @@ AT_ONCE = 32
 """Writes under way at the same time."""
 KNOWN_MONTHS_MAX = 100_000
 """Pairs of account and month that need not be written again, in memory."""
-_KEYSPACE = re.compile(r"[a-z][a-z0-9_]{0,47}\Z")
-_INSERT = f"INSERT INTO transactions ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))})"  # noqa: S608 - names of ours
+_NAMES = ", ".join(COLUMNS)
+_INSERT = f"INSERT INTO {{keyspace}}.transactions ({_NAMES}) VALUES ({', '.join('?' * len(COLUMNS))})"  # noqa: S608 - names of ours
 _SELECT = (
-    f"SELECT {', '.join(COLUMNS)} FROM transactions WHERE account = ? AND month = ? AND record < ? LIMIT ?"  # noqa: S608
+    f"SELECT {_NAMES} FROM {{keyspace}}.transactions "  # noqa: S608 - likewise
+    "WHERE account = ? AND month = ? AND record < ? LIMIT ?"
 )
 _NEWEST = 1 << 62
 
@@ -43,21 +46,8 @@ class Page(Struct, frozen=True):
 
 
 def create_tables(config: CassandraConfig, replicas: int) -> None:
-    """Make the keyspace and the tables where they are missing. Raises CassandraError; ValueError for the name."""
-    if not _KEYSPACE.match(config.keyspace):
-        raise ValueError(
-            f'keyspace "{config.keyspace}" should be 1 to 48 small letters, digits or _, a letter first'
-        )
-    strategy = (
-        f"'class': 'NetworkTopologyStrategy', '{config.local_data_centre}': {replicas}"
-        if config.local_data_centre
-        else f"'class': 'SimpleStrategy', 'replication_factor': {replicas}"
-    )
-    session = BlockingSession(config, with_keyspace=False)
-    try:
-        session.execute(f"CREATE KEYSPACE IF NOT EXISTS {config.keyspace} WITH replication = {{{strategy}}}")
-    finally:
-        session.close()
+    """Make the keyspace and the tables where they are missing. Raises CassandraError, SchemaError for the keyspace."""
+    trio.run(create_keyspace, config, replicas)
     text = files("consumers.feed").joinpath("tables.cql").read_text(encoding="utf-8")
     session = BlockingSession(config)
     try:
@@ -74,9 +64,11 @@ class Feed:
     def __init__(self, session: BlockingSession) -> None:
         self._session = session
         self._insert = session.prepare(_INSERT)
-        self._insert_month = session.prepare("INSERT INTO months (account, month) VALUES (?, ?)")
+        self._insert_month = session.prepare("INSERT INTO {keyspace}.months (account, month) VALUES (?, ?)")
         self._select = session.prepare(_SELECT)
-        self._select_months = session.prepare("SELECT month FROM months WHERE account = ? AND month <= ?")
+        self._select_months = session.prepare(
+            "SELECT month FROM {keyspace}.months WHERE account = ? AND month <= ?"
+        )
         self._known: set[tuple[str, int]] = set()
 
     @classmethod

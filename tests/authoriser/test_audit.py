@@ -8,8 +8,9 @@ import pytest
 
 from authoriser.admin.testing_issuer import Issuer, issuing
 from authoriser.audit import AuditFilter, AuditPage, read_audit
-from authoriser.events import NoJournalError, read_events
+from authoriser.events import read_events
 from authoriser.journal.sqlite import SqliteJournal
+from authoriser.opening import NoJournalError, embedded_journal
 from authoriser.places import SHARD, shard_directory
 
 PAN, ANOTHER_PAN = "4000000000001232", "4000000000000002"
@@ -49,7 +50,7 @@ def data(tmp_path: Path, issuer: Issuer) -> Path:
 
 
 def audit(data: Path, limit: int = 100, **wanted: Any) -> AuditPage:
-    return read_audit(data, AuditFilter(**wanted), limit)
+    return read_audit(embedded_journal(data), AuditFilter(**wanted), limit)
 
 
 def test_all_of_it_in_order(data: Path) -> None:
@@ -124,10 +125,12 @@ def test_no_journal(tmp_path: Path) -> None:
 
 def test_operators_records_as_events(data: Path) -> None:
     """Names and details, without their envelope; no token and no number of a card."""
-    events = {event["type"]: event for event in read_events(data)}
+    events = {event["type"]: event for event in read_events(embedded_journal(data))}
     first, second = {"actor": "mara", "uid": FIRST}, {"actor": "joao", "uid": SECOND}
     cards = {
-        event["last_four"]: event["card_id"] for event in read_events(data) if event["type"] == "card.issued"
+        event["last_four"]: event["card_id"]
+        for event in read_events(embedded_journal(data))
+        if event["type"] == "card.issued"
     }
     proposal = events["change.proposed"]["proposal"]
 
@@ -178,5 +181,5 @@ def test_operators_records_as_events(data: Path) -> None:
 
 
 def test_no_card_number_in_any_event(data: Path) -> None:
-    text = repr(list(read_events(data))) + repr(audit(data))
+    text = repr(list(read_events(embedded_journal(data)))) + repr(audit(data))
     assert [number in text for number in (PAN, ANOTHER_PAN)] == [False, False]

@@ -144,6 +144,7 @@ def test_the_password_comes_from_its_file(tmp_path: Path) -> None:
     """Without the newline that editors leave; the configuration itself never holds it."""
     file = tmp_path / "password"
     file.write_text(f"{SECRET}\n")
+    file.chmod(0o640)
     options = client_options(config(file), "a client")
     assert options["sasl_plain_password"] == SECRET
     assert SECRET not in repr(config(file))
@@ -157,7 +158,20 @@ def test_the_password_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch
     with pytest.raises(KafkaSettingsError) as error:
         client_options(config(None), "a client")
     assert str(error.value) == (
-        "kafka.sasl_password_file is not set, and neither is the environment's AUTHORISER_KAFKA_PASSWORD"
+        'kafka.sasl_username is "relay" and there is no password; set kafka.sasl_password_file or the environment\'s '
+        "AUTHORISER_KAFKA_PASSWORD"
+    )
+
+
+def test_a_password_that_every_user_can_read_is_refused(tmp_path: Path) -> None:
+    """By the setting's name, with what to do and nothing of the password."""
+    file = tmp_path / "password"
+    file.write_text(f"{SECRET}\n")
+    file.chmod(0o644)
+    with pytest.raises(KafkaSettingsError) as error:
+        client_options(config(file), "a client")
+    assert str(error.value) == (
+        f"kafka.sasl_password_file {file} can be read by every user (mode 0644); chmod o= {file}"
     )
 
 
@@ -170,7 +184,9 @@ def test_tls_files_that_hold_no_certificate_are_named(tmp_path: Path) -> None:
     )
     with pytest.raises(KafkaSettingsError) as error:
         client_options(secured, "a client")
-    assert str(error.value) == f"kafka: TLS can't be set up from {file}: SSLError"
+    assert str(error.value) == (
+        f"kafka.tls_ca_file {file} should be a PEM file with the certificates of authorities"
+    )
 
 
 def test_tls_checks_the_brokers_certificate() -> None:

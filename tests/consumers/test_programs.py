@@ -240,6 +240,11 @@ def test_an_account_is_read_the_latest_first(
             "insufficient_funds",
             202704,
         )
+    where = feed_options(cassandra, keyspace)[:4]
+    shown = programs.start("consumers.feed.cli", *where, "--show", "alice", "--limit", "3")
+    assert shown.wait(PATIENCE_S) == 0
+    assert [line["event_id"] for line in programs.lines] == expected[:3]
+    assert "event" not in programs.lines[0]
 
 
 def test_a_feed_is_built_anew(

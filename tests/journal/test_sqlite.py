@@ -12,7 +12,7 @@ import pytest
 import trio
 
 from authoriser.journal import JournalLocked, Unknown
-from authoriser.journal.sqlite import SqliteJournal, find_batch
+from authoriser.journal.sqlite import SqliteJournal
 
 
 async def test_a_second_writer_is_refused_by_the_lock(tmp_path: Path) -> None:
@@ -129,18 +129,6 @@ async def test_a_background_checkpoint_empties_the_log_into_the_file(tmp_path: P
     before = (tmp_path / "journal.db").stat().st_size
     assert await journal.checkpoint_if_due() is True
     assert (tmp_path / "journal.db").stat().st_size > before + 17_000_000
-    await journal.close()
-
-
-async def test_a_batch_is_found_by_bisection(tmp_path: Path) -> None:
-    """`find_batch` gives the last slot for which the question holds; 1 where it holds for none."""
-    journal = SqliteJournal(tmp_path)
-    for seq in range(1, 11):
-        await journal.append(seq, b"%d" % (10 * seq))
-    path = tmp_path / "journal.db"
-    assert find_batch(path, lambda blob, _seq: int(blob) <= 55) == 5
-    assert find_batch(path, lambda blob, _seq: int(blob) <= 1000) == 10
-    assert find_batch(path, lambda blob, _seq: int(blob) <= 5) == 1
     await journal.close()
 
 

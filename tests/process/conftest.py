@@ -47,6 +47,8 @@ class Process:
         self._process = process
         assert process.stdout is not None
         ready = process.stdout.readline()
+        if " follows shard " in ready:  # where the journal is shared, whoever leads has followed first
+            ready = process.stdout.readline()
         assert " is ready: " in ready, ready + self.log()
         host, _, port = ready.split(" on ")[1].split(" ")[0].rpartition(":")
         self.address = (host, int(port))

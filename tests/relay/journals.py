@@ -11,6 +11,7 @@ from authoriser.events import event_of, read_events
 from authoriser.journal.batch import GENESIS, VERSION, Batch, encode_batch
 from authoriser.journal.sqlite import JOURNAL_FILE
 from authoriser.ledger import records as r
+from authoriser.opening import embedded_journal
 from authoriser.places import SHARD, shard_directory
 from rules import Reason
 
@@ -96,4 +97,4 @@ def as_json(event: dict[str, Any]) -> dict[str, Any]:
 
 def events_of(data_dir: Path) -> list[dict[str, Any]]:
     """What `authoriser events` says of the whole journal."""
-    return [as_json(event) for event in read_events(data_dir)]
+    return [as_json(event) for event in read_events(embedded_journal(data_dir))]

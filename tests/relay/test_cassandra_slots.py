@@ -17,9 +17,9 @@ from authoriser.cassandra.schema_versions import create_schema
 from authoriser.cassandra.session import CassandraConfig, Session
 from authoriser.journal.batch import GENESIS
 from authoriser.journal.cassandra import CassandraJournal
+from authoriser.journal.cassandra_slots import CassandraSlots
 from authoriser.journal.contract import Unknown
 from authoriser.kafka.settings import KafkaConfig
-from authoriser.relay.cassandra_slots import CassandraSlots
 from authoriser.relay.position import Halt, Position
 from authoriser.relay.reader import BatchReader
 from authoriser.relay.relay import Progress, Relay

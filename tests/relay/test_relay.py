@@ -10,6 +10,7 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
+from authoriser.journal.slots import SqliteSlots
 from authoriser.kafka.settings import KafkaConfig
 from authoriser.limits import RELAY_EMPTY_BATCHES
 from authoriser.places import SHARD, shard_directory
@@ -20,7 +21,7 @@ aiokafka = pytest.importorskip("aiokafka")
 
 from authoriser.relay.connection import Connection  # noqa: E402 - once there is a client
 from authoriser.relay.position import Halt  # noqa: E402
-from authoriser.relay.reader import BatchReader, SqliteSlots  # noqa: E402
+from authoriser.relay.reader import BatchReader  # noqa: E402
 from authoriser.relay.relay import Progress, Relay  # noqa: E402
 from tests.relay.brokers import (  # noqa: E402
     consumed,

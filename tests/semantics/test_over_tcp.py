@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import trio
 
+from authoriser.opening import embedded_journal
 from authoriser.verify import verify
 from tests.scenarios.format import Scenario, Wait, read_scenario
 from tests.scenarios.play import Player
@@ -39,7 +40,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     server.start()
     yield server
     assert server.stop() == 0
-    report = verify(server.data)
+    report = verify(embedded_journal(server.data), server.data)
     assert (report.ok, report.problems) == (True, ())
     written = [path for path in server.data.rglob("*") if path.is_file()]
     assert [path.name for path in written if CARD_NUMBER.search(path.read_bytes())] == []

@@ -10,6 +10,7 @@ from msgspec import UNSET
 from authoriser.admin.clearing_protocol import ClearingProblem, ClearingRow, RowPosted
 from authoriser.admin.client import AdminError
 from authoriser.events import read_events
+from authoriser.opening import embedded_journal
 
 if TYPE_CHECKING:
     from tests.server.conftest import Messages, Running
@@ -201,5 +202,9 @@ async def test_history_over_the_socket(running: "Running", messages: "Messages")
     assert (older.before, merchants) == (None, {"CORNER SHOP RUA DO OURO 1"})
     with pytest.raises(AdminError, match="there is no account 'nobody'"):
         await running.admin("account.history", account="nobody")
-    looks = [event for event in read_events(running.config.data_dir) if event["type"].endswith("looked")]
+    looks = [
+        event
+        for event in read_events(embedded_journal(running.config.data_dir))
+        if event["type"].endswith("looked")
+    ]
     assert len(looks) == 2

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import trio
 
 from authoriser.events import read_events
+from authoriser.opening import embedded_journal
 
 if TYPE_CHECKING:
     from tests.server.conftest import Messages, Running
@@ -16,7 +17,7 @@ Start = Callable[..., Awaitable["Running"]]
 
 
 def events(running: "Running") -> list[dict[str, Any]]:
-    return list(read_events(running.config.data_dir))
+    return list(read_events(embedded_journal(running.config.data_dir)))
 
 
 async def test_what_is_in_flight_is_answered(running: "Running", messages: "Messages") -> None:

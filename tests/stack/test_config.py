@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from stack import cassandra, kafka
+from stack import artifacts, cassandra, kafka
 from stack.artifacts import JAVA_MAJOR, find_java, jars, java_major
 from stack.errors import MissingError
 from stack.state import Node
@@ -127,3 +127,25 @@ def test_a_failed_fetch_leaves_no_folder(tmp_path: Path, monkeypatch: pytest.Mon
     with pytest.raises(StackError, match=r"could not fetch kafka. It said: \[ERROR\] could not resolve"):
         jars("kafka", tmp_path / "jars")
     assert [path.name for path in (tmp_path / "jars").iterdir()] == ["lock"]
+
+
+def test_a_fetch_says_how_far_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files and megabytes that have come, and no address of where from."""
+    maven = tmp_path / "mvn"
+    maven.write_text(
+        "#!/bin/sh\n"
+        "echo '[INFO] Downloaded from central: https://example/a.pom (900 B at 3.1 kB/s)'\n"
+        "echo '[INFO] Downloaded from central: https://example/a.jar (5.6 MB at 3.1 MB/s)'\n"
+        'for word; do case $word in -DoutputDirectory=*) mkdir "${word#*=}"; : > "${word#*=}/a.jar";; esac; done\n'
+    )
+    maven.chmod(0o700)
+    monkeypatch.setenv("PATH", str(tmp_path) + ":/usr/bin:/bin")
+    monkeypatch.setattr(artifacts, "SAY_EVERY_S", 0.0)
+    said: list[str] = []
+    folder = jars("kafka", tmp_path / "jars", said.append)
+    assert said == [
+        "fetching kafka by Maven, once",
+        "fetching kafka: 1 files, 0 MB so far",
+        "fetching kafka: 2 files, 6 MB so far",
+    ]
+    assert [path.name for path in folder.iterdir()] == ["a.jar"]

@@ -1,18 +1,28 @@
 """The real servers: up, killed, paused, and what they were told is still there."""
 
 import asyncio
+import os
+import signal
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import pytest
 
 from stack import Stack, StackError
+from stack.__main__ import UP
 from stack.readiness import answers
+from stack.servers import LIBRARY
 from stack.state import condition
 
 # Cassandra takes ten seconds to start, a minute on a busy machine, and the first run fetches the jars.
 pytestmark = [pytest.mark.stack, pytest.mark.slow, pytest.mark.timeout(900)]
 
 SAYS_NOTHING_S = 0.5
+OWN_SERVERS = "AUTHORISER_OWN_SERVERS"
+"""Set, tests that start servers for themselves alone run too."""
+ROOT = Path(__file__).parents[2]
 
 
 def test_what_cassandra_acknowledged_survives_its_kill(cassandra_stack: Stack) -> None:
@@ -86,3 +96,24 @@ def test_up_again_starts_nothing_that_runs(kafka_stack: Stack) -> None:
     kafka_stack.up()
     assert kafka_stack.nodes == before
     assert time.monotonic() - began < 60
+
+
+@pytest.mark.skipif(OWN_SERVERS not in os.environ, reason=f"{OWN_SERVERS}=1 runs it")
+def test_run_ends_with_its_servers(tmp_path: Path) -> None:
+    """`stack run` says that everything serves, stays, and on SIGTERM leaves nothing behind."""
+    command = [sys.executable, "-m", "stack", "--directory", str(tmp_path), "--jars", str(LIBRARY)]
+    with subprocess.Popen(
+        [*command, "run", "--cassandra", "0"], stdout=subprocess.PIPE, text=True, cwd=ROOT
+    ) as run:
+        assert run.stdout is not None
+        said = []
+        for line in run.stdout:
+            said.append(line.strip())
+            if UP in line:
+                break
+        (node,) = Stack(tmp_path).nodes
+        assert condition(node) == "running"
+        run.send_signal(signal.SIGTERM)
+        assert run.wait(60) == 0
+    assert said == [f"starting kafka 1 on {node.address}", f"kafka 1 serves on {node.address}", said[-1]]
+    assert condition(node) == "down"

@@ -30,7 +30,9 @@ async def test_a_cluster_that_is_not_there_is_named() -> None:
     section = CassandraSection((CLOSED,))
     with pytest.raises(ClusterError) as error:
         await open_cluster(section, shard=0, pan_key=KEY)
-    assert str(error.value).startswith("cassandra.contact_points 127.0.0.1:1: NoHostAvailable")
+    assert str(error.value) == (
+        "cassandra.contact_points 127.0.0.1:1: no node can be used: 127.0.0.1:1 (Connection refused)"
+    )
 
 
 async def test_a_missing_password_is_named_before_anything_is_dialled(
@@ -49,7 +51,8 @@ async def test_a_tls_file_that_is_none_is_named(tmp_path: Path) -> None:
     config = CassandraConfig((("127.0.0.1", 1),), "cards", tls_ca_file=nonsense)
     with pytest.raises(CassandraError) as error:
         await Session.open(config)
-    assert str(error.value).startswith(f"TLS: {nonsense} can't be used: ")
+    text = f"cassandra.tls_ca_file {nonsense} should be a PEM file with the certificates of authorities"
+    assert str(error.value) == text
     assert not error.value.passing
 
 

@@ -10,6 +10,7 @@ from authoriser.explaining.reading import JournalReader
 from authoriser.explaining.shadow import Shadow
 from authoriser.ledger import commands as c
 from authoriser.ledger import records as r
+from authoriser.opening import embedded_journal
 from authoriser.places import shard_directory
 from rules import CardState, Entry, default_rules, read_policy
 from tests.authoriser.explaining.bench import (
@@ -57,7 +58,7 @@ count = 4
 def replay(
     bench: Bench, tmp_path: Path, policy: str, from_seq: int = 1, to_seq: int | None = None
 ) -> PolicyReplay:
-    journal = JournalReader(bench.save(tmp_path))
+    journal = JournalReader(embedded_journal(bench.save(tmp_path)))
     return replay_policy(journal, read_policy(policy), lambda _seq: None, from_seq, to_seq)
 
 
@@ -233,7 +234,7 @@ def test_decisions_without_rules_are_told_apart(tmp_path: Path) -> None:
 def test_nothing_is_written(tmp_path: Path) -> None:
     """Every file of the data directory is the same after as before."""
     bench = busy(seed=3)
-    journal = JournalReader(bench.save(tmp_path))
+    journal = JournalReader(embedded_journal(bench.save(tmp_path)))
 
     def files() -> dict[str, bytes]:
         return {path.name: path.read_bytes() for path in shard_directory(tmp_path, 0).iterdir()}

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from authoriser.events import NoJournalError
 from authoriser.explaining.reading import JournalReader, needle
 from authoriser.journal.batch import GENESIS, VERSION, Batch, encode_batch
 from authoriser.ledger import records as r
+from authoriser.opening import NoJournalError, embedded_journal
 from tests.authoriser.explaining.bench import Bench, request
 
 
@@ -30,7 +30,7 @@ def test_all_records_come_in_order_and_watched(tmp_path: Path) -> None:
     """Without needles: every record, numbered from 1, and the reading tells how far it has come."""
     bench = Bench().with_card()
     bench.do(request())
-    journal = JournalReader(bench.save(tmp_path))
+    journal = JournalReader(embedded_journal(bench.save(tmp_path)))
     seen: list[int] = []
     reads = list(journal.read(seen.append))
     written = [record for records in bench.batches for record in records]
@@ -41,7 +41,7 @@ def test_all_records_come_in_order_and_watched(tmp_path: Path) -> None:
 
 def test_a_span_of_batches(tmp_path: Path) -> None:
     """`from_seq` and `to_seq` are both read; an end beyond the journal's is its end."""
-    journal = JournalReader(Bench().with_card().save(tmp_path))
+    journal = JournalReader(embedded_journal(Bench().with_card().save(tmp_path)))
     assert [read.seq for read in journal.read(ignore, from_seq=2, to_seq=3)] == [2, 3]
     assert [read.seq for read in journal.read(ignore, from_seq=4, to_seq=99)] == [4]
 
@@ -49,14 +49,14 @@ def test_a_span_of_batches(tmp_path: Path) -> None:
 def test_the_batch_of_a_record(tmp_path: Path) -> None:
     """By bisection: the batch that holds a record, and the last one for a record that is yet to come."""
     bench = Bench().with_card()
-    journal = JournalReader(bench.save(tmp_path))
+    journal = JournalReader(embedded_journal(bench.save(tmp_path)))
     assert [journal.seq_of(number) for number in (1, 3, 99)] == [1, 3, 4]
 
 
 def test_no_journal(tmp_path: Path) -> None:
     """The error says where it was looked for."""
     with pytest.raises(NoJournalError) as error:
-        JournalReader(tmp_path)
+        JournalReader(embedded_journal(tmp_path))
     assert str(error.value) == f"there is no journal in {tmp_path} (looked for {tmp_path}/shard-0/journal.db)"
 
 
@@ -69,5 +69,5 @@ def test_a_damaged_batch(tmp_path: Path) -> None:
         connection.execute("UPDATE journal SET blob = ? WHERE seq = 2", (b"\x00" + blob[1:],))
     connection.close()
     with pytest.raises(NoJournalError) as error:
-        list(JournalReader(tmp_path).read(ignore))
+        list(JournalReader(embedded_journal(tmp_path)).read(ignore))
     assert str(error.value) == f"{path} can't be read: batch 2: its hash does not match its bytes"

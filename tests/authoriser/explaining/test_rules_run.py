@@ -7,6 +7,7 @@ from msgspec.structs import replace
 from authoriser.explaining.reading import JournalReader
 from authoriser.explaining.rules_run import RulesRun, policies_of, run_rules
 from authoriser.ledger import records as r
+from authoriser.opening import embedded_journal
 from rules import Reason, default_rules, read_policy
 from tests.authoriser.explaining.bench import Bench, advice, load_policy, request
 
@@ -24,7 +25,7 @@ def last_decision(bench: Bench) -> r.Decided:
 
 
 def run(bench: Bench, tmp_path: Path, record: r.Decided) -> RulesRun:
-    journal = JournalReader(bench.save(tmp_path))
+    journal = JournalReader(embedded_journal(bench.save(tmp_path)))
     done = run_rules(record, policies_of(journal, [record.policy], ignore))
     assert done is not None
     return done
@@ -99,5 +100,5 @@ def test_no_rule_for_an_advice(tmp_path: Path) -> None:
     """A fact is not judged."""
     bench = Bench().with_card()
     bench.do(advice())
-    journal = JournalReader(bench.save(tmp_path))
+    journal = JournalReader(embedded_journal(bench.save(tmp_path)))
     assert run_rules(last_decision(bench), policies_of(journal, [], ignore)) is None

@@ -7,6 +7,7 @@ from msgspec.structs import replace
 from authoriser.explaining.reading import JournalReader
 from authoriser.explaining.stories import Query, Story, find_stories
 from authoriser.ledger import commands as c
+from authoriser.opening import embedded_journal
 from rules import CardState
 from tests.authoriser.explaining.bench import (
     DAY_MS,
@@ -23,7 +24,7 @@ from tests.authoriser.explaining.bench import (
 
 
 def stories(bench: Bench, tmp_path: Path, query: Query) -> tuple[Story, ...]:
-    return find_stories(JournalReader(bench.save(tmp_path)), query, lambda _seq: None)
+    return find_stories(JournalReader(embedded_journal(bench.save(tmp_path))), query, lambda _seq: None)
 
 
 def numbers(story: Story) -> list[int]:
@@ -111,7 +112,7 @@ def test_other_ways_to_ask(tmp_path: Path) -> None:
     first, second = bench.did(request()), bench.did(request(stan="000002"))
     bench.wait(HOUR_MS)
     cleared = bench.did(clear_row(approval_code="STANDN", network_id="NET-7", rrn="", reference="74123"))
-    journal = JournalReader(bench.save(tmp_path))
+    journal = JournalReader(embedded_journal(bench.save(tmp_path)))
     asked = {
         "stan": Query(reference=RRN, stan="000002"),
         "code": Query(approval_code=bench.account.payments[first].approval_codes[0]),

@@ -75,7 +75,7 @@ async def test_no_such_account(ledger: "Ledger", tmp_path: Path) -> None:
 
 def test_no_journal(tmp_path: Path) -> None:
     """Exit code 1, and nothing is made."""
-    text = f"authoriser: there is no journal {tmp_path / 'shard-0' / 'journal.db'}\n"
+    text = f"authoriser: there is no journal in {tmp_path} (looked for {tmp_path}/shard-0/journal.db)\n"
     assert history("alice") == (1, "", text)
     assert list(tmp_path.iterdir()) == []
 
