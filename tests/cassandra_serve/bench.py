@@ -145,7 +145,7 @@ class Shard:
         first.start()
         await first.until("leader")
         cards = self.directory / "cards.csv"
-        rows = [f"{pan(card)},4912,acc-{card // 2},EUR,{CREDIT_MINOR}" for card in range(CARDS)]
+        rows = [f"{pan(card)},4912,{account_of(card)},EUR,{self.credit_minor(card)}" for card in range(CARDS)]
         cards.write_text("\n".join(["pan,expiry,account,currency,credit_minor", *rows, ""]))
         command = [sys.executable, "-m", "authoriser", "import", str(cards), "--data", str(first.data)]
         done = await trio.run_process(command, capture_stdout=True, capture_stderr=True)
@@ -153,6 +153,10 @@ class Shard:
         second.start()
         await second.until("follower")
         return first, second
+
+    def credit_minor(self, card: int) -> int:
+        """What the card's account is opened with."""
+        return CREDIT_MINOR
 
     async def leader(self) -> Process:
         with trio.fail_after(START_MAX_S):
@@ -176,6 +180,11 @@ class Shard:
         for process in self.processes:
             if process.started:
                 process.kill()
+
+
+def account_of(card: int) -> str:
+    """Two cards share one."""
+    return f"acc-{card // 2}"
 
 
 def pan(card: int) -> str:
@@ -224,6 +233,9 @@ async def dial(process: Process) -> Line | None:
 
 class Network:
     """What the outside knows: every message sent, and the first answer that was heard to it."""
+
+    pause_s = 0.0
+    """Before each new message of a till."""
 
     def __init__(self, seed: int) -> None:
         self.random = random.Random(seed)
@@ -278,6 +290,7 @@ class Network:
             await line.send({**message, "t": message["t"][:3] + "1"})
         while not self.stopping:
             while len(open_messages) < WINDOW:
+                await trio.sleep(self.pause_s)
                 message = self.next_message()
                 open_messages[message["11"]] = message
                 await line.send(message)
@@ -285,6 +298,10 @@ class Network:
                 reply = await line.receive()
             self.hears(reply)
             open_messages.pop(reply["11"], None)
+            await self.between(line)
+
+    async def between(self, line: Line) -> None:
+        """After each answer: whatever else a network sends."""
 
     async def repeat_everything(self, process: Process) -> None:
         """0101 and 0421 for all that was sent: each gets the answer that was first heard, if any was."""
