@@ -6,7 +6,7 @@ which promises were not kept. Exit codes: 0 all were kept, 1 some were not, 2 th
 
 import argparse
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from authoriser.cassandra.session import CassandraConfig
 from authoriser.cluster import cassandra_config
-from authoriser.config import Config, ConfigError, load_config
+from authoriser.config import ConfigError, load_config
 from authoriser.config_cassandra import PasswordError
 from authoriser.config_checks import WrongValueError, parse_address
 from authoriser.kafka.settings import KafkaConfig
@@ -22,7 +22,7 @@ from drills import checks, money
 from drills.evidence import EvidenceError, Exchange, Fault, Shown, read_exchanges, read_shown
 from drills.facts import fact_of_event
 from drills.log import read_log
-from drills.reading import read_events, read_slots
+from drills.reading import read_events, read_file, read_slots
 
 KEPT, BROKEN, NOTHING = 0, 1, 2
 FAULTS_SHOWN_MAX = 50
@@ -46,7 +46,7 @@ class Judgement(Struct, frozen=True):
 def judge(
     *,
     exchanges: Sequence[Exchange],
-    slots: Iterable[tuple[int, bytes]],
+    slots: Sequence[tuple[int, bytes]],
     events: Sequence[bytes | None] | None,
     shown: Sequence[Shown] = (),
     shard: int = 0,
@@ -72,7 +72,7 @@ def judge(
         messages=len(exchanges),
         answered=sum(bool(exchange.heard) for exchange in exchanges),
         approvals=sum(exchange.mti in checks.ASKS and checks.approved(exchange) for exchange in exchanges),
-        batches=log[-1].seq if log else 0,
+        batches=len(slots),
         epochs=sum(fact.kind == "epoch.started" for fact in log),
         records=len(log),
         events=None if events is None else len(events),
@@ -84,10 +84,11 @@ def judge(
 def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
-        cassandra, kafka = _places(options)
+        log, kafka = _places(options)
         exchanges = read_exchanges(options.answers)
         shown = read_shown(options.balances) if options.balances is not None else []
-        slots = list(read_slots(cassandra, options.shard))
+        read = read_file(log, options.shard) if isinstance(log, Path) else read_slots(log, options.shard)
+        slots = list(read)
         records = len(read_log(slots, shard=options.shard)[0])
         events = None
         if kafka is not None:
@@ -110,30 +111,24 @@ def main(arguments: list[str] | None = None) -> int:
     return BROKEN if judgement.faults else KEPT
 
 
-def _places(options: argparse.Namespace) -> tuple[CassandraConfig, KafkaConfig | None]:
-    """Where to read. Raises EvidenceError."""
+def _places(options: argparse.Namespace) -> tuple[CassandraConfig | Path, KafkaConfig | None]:
+    """Where the log is, a data directory where it is embedded, and where Kafka is. Raises EvidenceError."""
     try:
         if options.config is not None:
-            return _configured(load_config(options.config), options.config)
-        points = tuple(
-            (address.host, address.port)
-            for address in map(parse_address, options.contact or ["127.0.0.1:9042"])
-        )
-        brokers = tuple(map(parse_address, options.bootstrap))
+            config = load_config(options.config)
+            log = config.data_dir if config.cassandra is None else cassandra_config(config.cassandra)
+            return log, config.kafka
+        points = [parse_address(text) for text in options.contact or ["127.0.0.1:9042"]]
+        brokers = tuple(parse_address(text) for text in options.bootstrap)
     except WrongValueError as wrong:
-        raise EvidenceError(f"--contact or --bootstrap {wrong}") from None
+        raise EvidenceError(f"--contact or --bootstrap: {wrong}") from None
     except (ConfigError, PasswordError) as error:
         raise EvidenceError(str(error)) from None
     kafka = KafkaConfig(bootstrap=brokers, topic=options.topic) if brokers else None
-    return CassandraConfig(points, options.keyspace, options.data_centre), kafka
-
-
-def _configured(config: Config, file: Path) -> tuple[CassandraConfig, KafkaConfig | None]:
-    if config.cassandra is None:
-        raise EvidenceError(
-            f"{file} has no [cassandra] table; a drill on one shard of several processes is judged"
-        )
-    return cassandra_config(config.cassandra), config.kafka
+    if options.data is not None:
+        return options.data, kafka
+    contact_points = tuple((point.host, point.port) for point in points)
+    return CassandraConfig(contact_points, options.keyspace, options.data_centre), kafka
 
 
 def _show(judgement: Judgement) -> None:
@@ -163,9 +158,8 @@ def _parser() -> argparse.ArgumentParser:
         help="what clients sent and heard, a JSON object a line (docs/drills.md)",
     )
     parser.add_argument("--balances", type=Path, help="what the authoriser shows of accounts, likewise")
-    parser.add_argument(
-        "--config", type=Path, help="the authoriser's file: says where Cassandra and Kafka are"
-    )
+    parser.add_argument("--config", type=Path, help="the authoriser's file: says where the log and Kafka are")
+    parser.add_argument("--data", type=Path, help="the data directory of an embedded journal")
     parser.add_argument(
         "--contact", action="append", metavar="HOST:PORT", help="a Cassandra node; may be repeated"
     )

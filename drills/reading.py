@@ -1,12 +1,14 @@
-"""Reads the log from Cassandra and the events from Kafka, as anybody from the outside may. Knows no more of either.
+"""Reads the log from Cassandra or from its file, and the events from Kafka, as anybody from the outside may.
 
-Both are read with the strictest reads there are: serial reads of Cassandra, committed reads of Kafka.
+Each with the strictest reads there are: serial reads of Cassandra, committed reads of Kafka. Knows no more of them.
 """
 
 import asyncio
 import contextlib
+import sqlite3
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -40,6 +42,16 @@ def read_slots(config: CassandraConfig, shard: int) -> Iterator[tuple[int, bytes
             session.close()
     except CassandraError as error:
         raise EvidenceError(f"Cassandra, keyspace {config.keyspace}: {error}") from None
+
+
+def read_file(data_dir: Path, shard: int) -> Iterator[tuple[int, bytes]]:
+    """The same from an embedded journal, beside whoever writes it. Raises EvidenceError."""
+    path = data_dir.absolute() / f"shard-{shard}" / "journal.db"
+    try:
+        with contextlib.closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=5.0)) as file:
+            yield from file.execute("SELECT seq, blob FROM journal ORDER BY seq")
+    except sqlite3.Error as error:
+        raise EvidenceError(f"{path} can't be read: {error}") from None
 
 
 def read_events(config: KafkaConfig, shard: int, *, wanted: int, patience_s: float) -> list[bytes | None]:

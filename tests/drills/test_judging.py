@@ -13,7 +13,7 @@ def test_a_drill_that_kept_every_promise() -> None:
     judgement = Story().written().judged()
     assert msgspec.structs.replace(judgement, faults=[]) == judgement
     assert (judgement.messages, judgement.answered, judgement.approvals) == (6, 5, 3)
-    assert (judgement.batches, judgement.epochs, judgement.records, judgement.events) == (6, 2, 9, 9)
+    assert (judgement.batches, judgement.epochs, judgement.records, judgement.events) == (7, 2, 9, 9)
 
 
 def test_a_lost_approval() -> None:
