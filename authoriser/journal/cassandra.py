@@ -53,11 +53,15 @@ class CassandraJournal:
         return cls(session, shard, insert=insert, select=select, glance=glance)
 
     async def append(self, seq: int, blob: bytes) -> None:
-        """As the contract says. A timeout of any kind is Unknown: a proposal may be finished by whoever comes next."""
+        """As the contract says. A timeout of any kind is Unknown: a proposal may be finished by whoever comes next.
+
+        Two nodes may be at it at once, as after a timeout: one of them finds the other's bytes, which are ours.
+        """
         try:
             if seq > 1 and seq - 1 != self._last and not await self._slots(page_at(self._shard, seq - 1, 1)):
                 raise Fenced(f"slot {seq} would leave a gap: slot {seq - 1} is empty")
-            (row,) = await self._session.execute(self._insert, (self._shard, seq // SEGMENT_SLOTS, seq, blob))
+            values = (self._shard, seq // SEGMENT_SLOTS, seq, blob)
+            (row,) = await self._session.execute(self._insert, values, hedged=True)
         except CassandraError as error:
             raise Unknown(f"slot {seq} of shard {self._shard}: {error}", retry=error.passing) from None
         # Our own bytes, nonce and hash in them, were written by an earlier try, or by one that was thought lost.
@@ -89,7 +93,7 @@ class CassandraJournal:
         """
         first = max(from_seq, 1)
         try:
-            rows = await self._session.execute(self._glance, page_at(self._shard, first, count))
+            rows = await self._session.execute(self._glance, page_at(self._shard, first, count), hedged=True)
         except CassandraError as error:
             raise Unknown(f"shard {self._shard} can't be read: {error}", retry=error.passing) from None
         found = [(row["seq"], row["blob"]) for row in rows]
@@ -97,7 +101,7 @@ class CassandraJournal:
         return [(seq, blob) for place, (seq, blob) in enumerate(found, first) if seq == place]
 
     async def _slots(self, asked: tuple[int, int, int, int]) -> list[tuple[int, bytes]]:
-        rows = await self._session.execute(self._select, asked)
+        rows = await self._session.execute(self._select, asked, hedged=True)
         return [(row["seq"], row["blob"]) for row in rows]
 
     async def close(self) -> None:
