@@ -38,19 +38,26 @@ class CassandraJournal:
         self._insert = insert
         self._select = select
         self._glance = glance
+        self.away: tuple[str, ...] = ()
+        """Nodes that nobody could ask whether they are safe, in words."""
         self._last = 0
         """A slot that is known to be taken. None is ever freed, so what follows it leaves no gap."""
 
     @classmethod
     async def open(cls, session: Session, *, shard: int) -> Self:
-        """Raises SchemaError, UnsafeServer or CassandraError where this server is not to be written to."""
+        """Raises SchemaError, UnsafeServer or CassandraError where this server is not to be written to.
+
+        Nodes that are away may be: `away` has them.
+        """
         await require_schema(session)
-        await require_safe(session)
+        away = await require_safe(session)
         # Serial: a batch whose writer died half-way through its transaction is finished, not overlooked.
         select = await session.prepare(SELECT_SLOTS, serial_read=True)
         glance = await session.prepare(SELECT_SLOTS)
         insert = await session.prepare(_INSERT)
-        return cls(session, shard, insert=insert, select=select, glance=glance)
+        journal = cls(session, shard, insert=insert, select=select, glance=glance)
+        journal.away = away
+        return journal
 
     async def append(self, seq: int, blob: bytes) -> None:
         """As the contract says. A timeout of any kind is Unknown: a proposal may be finished by whoever comes next.
