@@ -40,6 +40,9 @@ def server_properties(node: Node) -> str:
         "transaction.state.log.min.isr=1",
         "transaction.state.log.num.partitions=4",
         "group.initial.rebalance.delay.ms=0",
+        # A broker that was killed may not register again before the controller has given up the dead one: 9 s.
+        "broker.session.timeout.ms=3000",
+        "broker.heartbeat.interval.ms=500",
     ]
     return "\n".join(lines) + "\n"
 
