@@ -1,30 +1,42 @@
-"""The card network of a drill: what it sends, and everything that it hears, for the judge.
+"""The card network of a drill: lines that pay without a pause, repeat what was not answered, and remember every answer.
 
-Lines, repeats and patience are those of `tests.cassandra_serve.bench`. What is added is a memory of every answer, and
-other messages: single messages, advices, reversals, and repeats of what was answered long ago.
+Knows no server but by its address, and judges nothing: that is for later, and for somebody else.
 """
+
+import random
 
 import trio
 
 from drills.evidence import Exchange, Heard
-from tests.cassandra_serve.bench import CARDS, Line, Message, Network, account_of, pan, purchase
+from tests.cassandra_serve.bench import CARDS, Line, Message, Process, account_of, dial, pan, purchase
 
 LINES = 4
+WINDOW = 8
+"""Messages in flight on a line."""
+PAUSE_S = 0.04
+"""Before each new message of a line."""
+PATIENCE_S = 3.0
+"""How long a network waits for an answer before it tries another line."""
 AGAIN = 0.03
-"""Of all messages, how many are repeats of some that were answered."""
+"""Of all answers, how many are followed by the repeat of some message that was answered before."""
 ACQUIRER = "123456"
 
 
-class Clients(Network):
+class Clients:
     """Every message that was sent, and all that was heard of it, in order."""
 
-    pause_s = 0.02
-
     def __init__(self, seed: int) -> None:
-        super().__init__(seed)
-        self.answers: dict[str, list[Heard]] = {}
-        self.last_heard_s = 0.0
-        """When the last answer came, seconds of trio's clock."""
+        self.random = random.Random(seed)
+        self.stopping = False
+        self.sent: dict[str, Message] = {}
+        self.heard: dict[str, list[Heard]] = {}
+        self.answered: list[str] = []
+        """STANs of what was answered, in the order of the first answers."""
+        self.longest_silence_s = 0.0
+        """Between two first answers, since `watch`."""
+        self._last_heard_s = 0.0
+        self._stan = 0
+        self._approved: list[str] = []
         self._reverses: dict[str, str] = {}
         self._cards = {pan(card): card for card in range(CARDS)}
 
@@ -49,32 +61,82 @@ class Clients(Network):
         stan = message["11"]
         assert stan not in self.sent
         self.sent[stan] = message
-        self.answers[stan] = []
+        self.heard[stan] = []
         self._reverses[stan] = reverses
         return message
 
     def hears(self, reply: Message) -> None:
-        """Nothing is judged here: that is for later, and for somebody else."""
         stan, answer = reply["11"], Heard(reply["39"], reply.get("38", ""))
-        self.last_heard_s = trio.current_time()
-        self.heard.setdefault(stan, (answer.code, answer.approval_code))
-        if not self.answers[stan] and answer.code == "00" and self.sent[stan]["t"] in {"0100", "0200"}:
-            self._approved.append(stan)
-        self.answers[stan].append(answer)
+        heard = self.heard[stan]
+        if not heard:
+            self._watched()
+            self.answered.append(stan)
+            if answer.code == "00" and self.sent[stan]["t"] in {"0100", "0200"}:
+                self._approved.append(stan)
+        heard.append(answer)
 
-    async def between(self, line: Line) -> None:
-        """Now and then the repeat of something that was answered, perhaps by another process."""
-        if self.random.random() < AGAIN:
-            message = self.sent[self.random.choice(list(self.heard))]
-            await line.send({**message, "t": message["t"][:3] + "1"})
+    def watch(self) -> None:
+        """Begin to measure silences."""
+        self.longest_silence_s = 0.0
+        self._last_heard_s = trio.current_time()
 
-    async def served_again(self, more: int = 4 * LINES, within_s: float = 180.0) -> float:
-        """Return once there were more first answers; how long that took, in seconds."""
-        began, heard = trio.current_time(), len(self.heard)
+    def _watched(self) -> None:
+        now = trio.current_time()
+        self.longest_silence_s = max(self.longest_silence_s, now - self._last_heard_s)
+        self._last_heard_s = now
+
+    async def till(self, processes: list[Process]) -> None:
+        """WINDOW messages in flight until `stopping`: on a lost or silent line to whoever listens, repeating them."""
+        open_messages: dict[str, Message] = {}
+        for turn in range(1_000_000):
+            if self.stopping:
+                return
+            line = await dial(processes[turn % len(processes)])
+            if line is None:
+                await trio.sleep(0.02)
+                continue
+            try:
+                async with line.stream:
+                    await self._talk(line, open_messages)
+            except (trio.BrokenResourceError, trio.TooSlowError):
+                pass
+
+    async def _talk(self, line: Line, open_messages: dict[str, Message]) -> None:
+        for message in open_messages.values():
+            await line.send(repeat(message))
+        while not self.stopping:
+            while len(open_messages) < WINDOW:
+                await trio.sleep(PAUSE_S)
+                message = self.next_message()
+                open_messages[message["11"]] = message
+                await line.send(message)
+            with trio.fail_after(PATIENCE_S):
+                reply = await line.receive()
+            self.hears(reply)
+            open_messages.pop(reply["11"], None)
+            if self.random.random() < AGAIN:
+                await line.send(repeat(self.sent[self.random.choice(self.answered)]))
+
+    async def repeat_everything(self, process: Process) -> None:
+        """A repeat of all that was sent, so that each was answered in the end."""
+        line = await dial(process)
+        assert line is not None
+        messages = list(self.sent.values())
+        async with line.stream:
+            for start in range(0, len(messages), 64):
+                some = messages[start : start + 64]
+                for message in some:
+                    await line.send(repeat(message))
+                for _ in some:
+                    with trio.fail_after(30):
+                        self.hears(await line.receive())
+
+    async def served_again(self, more: int = 4 * LINES, within_s: float = 180.0) -> None:
+        """Return once so many more messages had their first answers."""
+        before = len(self.answered)
         with trio.fail_after(within_s):
-            while len(self.heard) <= heard + more:
+            while len(self.answered) <= before + more:
                 await trio.sleep(0.01)
-        return trio.current_time() - began
 
     def exchanges(self) -> list[Exchange]:
         """For the judge: no card number is in them."""
@@ -88,10 +150,15 @@ class Clients(Network):
                 acquirer=ACQUIRER,
                 rrn=message["37"],
                 reverses=self._reverses[stan],
-                heard=tuple(self.answers[stan]),
+                heard=tuple(self.heard[stan]),
             )
             for stan, message in self.sent.items()
         ]
+
+
+def repeat(message: Message) -> Message:
+    """0100 is repeated as 0101, 0420 as 0421."""
+    return {**message, "t": message["t"][:3] + "1"}
 
 
 def reversal(stan: str, first: Message) -> Message:

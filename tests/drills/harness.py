@@ -50,7 +50,7 @@ class DrilledShard(Shard):
 
 
 class Drill:
-    """One drill. `pair` are its processes once it runs, `silences` how long clients waited after each fault, in s."""
+    """One drill. `pair` are its processes once it runs, `silences` the longest one around each fault, in seconds."""
 
     def __init__(self, shard: DrilledShard, seed: int) -> None:
         self.shard = shard
@@ -68,8 +68,10 @@ class Drill:
             await clients.served_again()
             for number in range(times):
                 await trio.sleep(clients.random.uniform(0.3, 1.5))
+                clients.watch()
                 await fault(number)
                 await clients.served_again()
+                self.silences.append(clients.longest_silence_s)
             clients.stopping = True
         assert [process.running for process in self.pair] == [True, True]
         return await self._judged()
@@ -79,10 +81,6 @@ class Drill:
         leader = await self.shard.leader()
         (other,) = [process for process in self.pair if process is not leader]
         return leader, other
-
-    async def until_served(self) -> None:
-        """As `Clients.served_again`; how long it took is kept."""
-        self.silences.append(await self.clients.served_again())
 
     async def until_relaying(self, *, other_than: int | None = None) -> int:
         """The leader's relay's process, once it relays and is not the one named."""
@@ -111,7 +109,7 @@ class Drill:
         assert judgement.faults == []
         assert done.returncode == KEPT
         waited = ", ".join(f"{seconds:.1f}" for seconds in self.silences)
-        sys.stdout.write(f"{judgement}\nanswers came again after (s): {waited}\n")
+        sys.stdout.write(f"{judgement}\nlongest silence around each fault (s): {waited}\n")
         return judgement
 
 

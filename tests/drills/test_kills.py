@@ -38,7 +38,7 @@ async def test_a_killed_authoriser(shard: DrilledShard) -> None:
             other.kill()
             other.start()
         await other.until("leader")
-        await drill.until_served()
+        await drill.clients.served_again()
         leader.start()
         await leader.until("follower")
 
@@ -54,7 +54,7 @@ async def test_a_killed_relay(shard: DrilledShard) -> None:
         pid = await drill.until_relaying()
         await trio.sleep(drill.clients.random.uniform(0, 0.5))
         os.kill(pid, signal.SIGKILL)
-        await drill.until_served()
+        await drill.clients.served_again()
         await drill.until_relaying(other_than=pid)
 
     await drill.run(kill, rounds())
@@ -67,7 +67,7 @@ async def test_a_killed_kafka(shard: DrilledShard, kafka_stack: Stack) -> None:
     async def kill(_number: int) -> None:
         await drill.until_relaying()
         kafka_stack.kill("kafka")
-        await drill.until_served()
+        await drill.clients.served_again()
         await start(kafka_stack, "kafka")
         await drill.until_relaying()
 
@@ -90,7 +90,7 @@ async def test_a_killed_cassandra(shard: DrilledShard, cassandra_stack: Stack) -
             cassandra_stack.kill("cassandra")
             await trio.sleep(drill.clients.random.uniform(0.5, 2.0))
             await start(cassandra_stack, "cassandra")
-        await drill.until_served()
+        await drill.clients.served_again()
 
     await drill.run(kill, rounds(2))
 
@@ -114,7 +114,7 @@ async def test_a_leader_stopped_through_a_takeover(shard: DrilledShard) -> None:
             await line.rest(0.2)
         await _ask_all(drill, lines, 700_050 + 100 * number)
         await other.until("leader")
-        await drill.until_served()
+        await drill.clients.served_again()
         leader.signal(signal.SIGCONT)
         left = [await line.rest(LEASE_MS / 1000 + 1.0) for line in lines]
         await leader.until("follower")

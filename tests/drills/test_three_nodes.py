@@ -11,7 +11,11 @@ pytest.importorskip("cassandra")
 
 from stack import Stack
 from tests.cassandra_serve.bench import LEASE_MS
+from tests.drills.clients import LINES, WINDOW
 from tests.drills.harness import Drill, DrilledShard, rounds, start
+
+MORE = 4 * LINES * WINDOW
+"""Answers: too many to have been under way already."""
 
 pytestmark = [pytest.mark.stack, pytest.mark.slow, pytest.mark.timeout(1800)]
 
@@ -23,7 +27,7 @@ async def test_one_node_of_three_dies(wide_shard: DrilledShard, three_nodes: Sta
     async def kill(number: int) -> None:
         node = number % 3 + 1
         three_nodes.kill("cassandra", node)
-        await drill.until_served()
+        await drill.clients.served_again(MORE)
         await start(three_nodes, "cassandra", node)
 
     await drill.run(kill, rounds())
@@ -37,7 +41,7 @@ async def test_one_node_of_three_hangs(wide_shard: DrilledShard, three_nodes: St
         node = number % 3 + 1
         three_nodes.pause("cassandra", node)
         try:
-            await drill.until_served()
+            await drill.clients.served_again(MORE)
         finally:
             three_nodes.resume("cassandra", node)
 
@@ -56,9 +60,10 @@ async def test_a_takeover_while_one_node_of_three_is_away(
         three_nodes.kill("cassandra", node)
         leader.kill()
         await other.until("leader")
-        await drill.until_served()
+        await drill.clients.served_again()
         leader.start()
         await leader.until("follower")
+        assert "a node is away; it is asked later whether it is safe" in leader.log()
         await start(three_nodes, "cassandra", node)
 
     await drill.run(kill, rounds())
@@ -73,11 +78,11 @@ async def test_two_nodes_of_three_die(wide_shard: DrilledShard, three_nodes: Sta
         three_nodes.kill("cassandra", first)
         three_nodes.kill("cassandra", second)
         await trio.sleep(LEASE_MS / 1000)
-        heard = len(drill.clients.heard)
+        heard = len(drill.clients.answered)
         await trio.sleep(LEASE_MS / 1000)
-        assert len(drill.clients.heard) == heard
+        assert len(drill.clients.answered) == heard
         await start(three_nodes, "cassandra", second)
-        await drill.until_served()
+        await drill.clients.served_again()
         await start(three_nodes, "cassandra", first)
 
     await drill.run(kill, rounds())
