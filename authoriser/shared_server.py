@@ -21,7 +21,8 @@ from authoriser import __version__
 from authoriser.admin.server import AdminSocketError
 from authoriser.admin.standby import RoleMethods
 from authoriser.authentication import Authenticator
-from authoriser.cassandra.session import Session
+from authoriser.cassandra.safety import UnsafeServer, require_safe
+from authoriser.cassandra.session import CassandraError, Session
 from authoriser.cassandra_access import cassandra_config
 from authoriser.clock import LedgerClock
 from authoriser.cluster import ClusterError, RetriesTold, check_belongs, open_cluster
@@ -55,6 +56,8 @@ RECOVERING, FOLLOWER = "recovering", "follower"
 """What `status` calls a process that does not lead."""
 RECOVER_RETRY_S = 1.0
 """Between two tries to read a log that is away."""
+ASK_AGAIN_S = 30.0
+"""Between two looks at nodes that were away when this process started."""
 
 
 class SharedServer(Server):
@@ -89,6 +92,7 @@ class SharedServer(Server):
                 async with self._opened() as opened, trio.open_nursery() as nursery:
                     nursery.start_soon(self._await_signal, signals)
                     nursery.start_soon(self._keep_house, None)
+                    nursery.start_soon(self._ask_the_away, opened)
                     await self._open_for_all(opened, nursery)
                     while not self.stopping.is_set():
                         sealed = await self._follow(opened, task_status)
@@ -131,6 +135,24 @@ class SharedServer(Server):
             ) as error:
                 raise StartFailed(str(error)) from error
             yield Opened(links, session, journal, snapshots, pan_key)
+
+    async def _ask_the_away(self, opened: "Opened") -> None:
+        """Until every node was asked whether it keeps what it acknowledges. One that does not is told of each time: to
+        stop for it would turn what may be lost with its power into an outage for certain.
+        """
+        away, unsafe = opened.journal.away, ""
+        while away or unsafe:
+            if unsafe:
+                log.critical("a node may lose approvals at a power loss", problem=unsafe)
+            else:
+                log.warning("a node is away; it is asked later whether it is safe", detail="; ".join(away))
+            await trio.sleep(ASK_AGAIN_S)
+            try:
+                away, unsafe = await require_safe(opened.session), ""
+            except UnsafeServer as error:
+                unsafe = str(error)
+            except CassandraError:
+                continue  # more are away than before
 
     def _in_time(self, link: LinkConfig) -> LinkConfig:
         """No deadline is longer than the lease: a reply that an append lets go has passed its deadline by the moment

@@ -122,6 +122,11 @@ def write_config(node: Node, *, commitlog_sync: str, secure: Secure | None) -> N
     (directory / "logback.xml").write_text(LOGBACK)
 
 
+def has_joined(node: Node) -> bool:
+    """Whether it has data: it knows the others by itself then, and starts whoever else is down."""
+    return (Path(node.directory) / "data" / "data" / "system").exists()
+
+
 def command(node: Node, *, java: Path, jars: Path, heap_mb: int) -> list[str]:
     directory = Path(node.directory)
     (agent,) = jars.glob("jamm-*.jar")

@@ -44,6 +44,9 @@ def server_properties(node: Node, secure: Secure | None = None) -> str:
         "transaction.state.log.num.partitions=4",
         "group.initial.rebalance.delay.ms=0",
         *(_asking_who(secure) if secure is not None else []),
+        # A broker that was killed may not register again before the controller has given up the dead one: 9 s.
+        "broker.session.timeout.ms=3000",
+        "broker.heartbeat.interval.ms=500",
     ]
     return "\n".join(lines) + "\n"
 

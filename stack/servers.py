@@ -212,7 +212,7 @@ class Stack:
     def _start(self, node: Node, java: Path, folder: Path, state: State) -> None:
         self._say(f"starting {node.name} on {node.address}")
         if node.server == "cassandra":
-            if node.number > 1:
+            if node.number > 1 and not cassandra.has_joined(node):
                 self._until_ready(self.node("cassandra", node.number - 1))
             cassandra.write_config(node, commitlog_sync=state.commitlog_sync, secure=state.secure)
             command = cassandra.command(node, java=java, jars=folder, heap_mb=state.heap_mb)

@@ -1,6 +1,7 @@
 """Whether a server keeps what it acknowledged: asked at start, and refused by the setting's name.
 
-Every node that the driver knows is asked, as settings are each node's own.
+Every node that the driver knows is asked, as settings are each node's own. One that is away when a process starts must
+not keep the shard from being served, which is what the other copies are for: it is asked once it is back.
 """
 
 from collections.abc import Mapping
@@ -21,8 +22,11 @@ class UnsafeServer(Exception):  # noqa: N818 - says what it is
         self.problems = problems
 
 
-async def require_safe(session: Session) -> None:
-    """Raises UnsafeServer for what could lose an approval, CassandraError (passing) for a node that can't be asked."""
+async def require_safe(session: Session) -> tuple[str, ...]:
+    """Ask all nodes; give those that are away, with what was said of each. They are to be asked again.
+
+    Raises UnsafeServer for what could lose an approval, CassandraError where more are away than a quorum can spare.
+    """
     keyspace = session.config.keyspace
     (row,) = await session.execute(
         "SELECT durable_writes, replication FROM system_schema.keyspaces WHERE keyspace_name = %s",
@@ -36,6 +40,7 @@ async def require_safe(session: Session) -> None:
     problems = keyspace_problems(
         keyspace, durable_writes=row["durable_writes"], time_to_live=table["default_time_to_live"]
     )
+    away: list[str] = []
     for host in session.hosts():
         where = f"{host.address}:{host.endpoint.port}"
         try:
@@ -44,9 +49,11 @@ async def require_safe(session: Session) -> None:
                 "SELECT name, value FROM system_views.settings WHERE name = 'commitlog_sync'", host=host
             )
         except CassandraError as error:
-            raise CassandraError(
-                f"{where}: can't be asked whether it is safe ({error})", passing=error.passing
-            ) from None
+            text = f"{where}: can't be asked whether it is safe ({error})"
+            if not error.passing or len(away) + 1 > away_max(replicas):
+                raise CassandraError(text, passing=error.passing) from None
+            away.append(text)
+            continue
         problems += node_problems(
             where,
             version["release_version"],
@@ -56,6 +63,12 @@ async def require_safe(session: Session) -> None:
         )
     if problems:
         raise UnsafeServer(problems)
+    return tuple(away)
+
+
+def away_max(replicas: int) -> int:
+    """How many of so many copies a quorum can do without."""
+    return max(0, (replicas - 1) // 2)
 
 
 def replicas_of(replication: Mapping[str, str], data_centre: str) -> int:

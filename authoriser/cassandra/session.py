@@ -43,8 +43,16 @@ CONNECT_MAX_S = 10.0
 REQUEST_MAX_S = 5.0
 """Longer than the server's own limits (2 s for a write, 1.8 s more for contention), so that it is the server that says
 what happened, as long as it can speak."""
+HEDGE_S = 0.5
+"""A node that has not answered by then may have lost its power: its connections stay open, and nothing comes. Some ten
+times what a lightweight transaction takes at its slowest, and a quarter of the time that an answer may take."""
+HEARTBEAT_S, HEARTBEAT_MAX_S = 3.0, 5.0
+"""How often the driver asks connections on which nothing came, and how long it waits. With its own 30 s each every
+statement of a minute would begin at a node that is gone."""
 RECONNECT_FIRST_S, RECONNECT_MAX_S = 0.25, 2.0
 """The driver's own maximum is ten minutes: a node that is back would stay unused for as long."""
+ASIDE = "aside"
+"""The profile of statements that go to another node than they would."""
 
 Row = dict[str, Any]
 Prepared = Any
@@ -194,11 +202,19 @@ _TLS_SETTINGS = {
 }
 
 
-def _connected(config: CassandraConfig, *, with_keyspace: bool) -> tuple[Any, Any]:
-    """The driver's cluster and session. Raises CassandraError."""
-    profile = ExecutionProfile(
+class _FirstLast(TokenAwarePolicy):  # type: ignore[misc]
+    """The node that would be asked first is asked last."""
+
+    def make_query_plan(self, working_keyspace: Any = None, query: Any = None) -> Iterator[Any]:
+        hosts = list(super().make_query_plan(working_keyspace, query))
+        yield from hosts[1:]
+        yield from hosts[:1]
+
+
+def _profile(config: CassandraConfig, policy: type[TokenAwarePolicy]) -> ExecutionProfile:
+    return ExecutionProfile(
         # The same replica first each time: two that coordinate one slot would contend with each other.
-        load_balancing_policy=TokenAwarePolicy(
+        load_balancing_policy=policy(
             DCAwareRoundRobinPolicy(config.local_data_centre), shuffle_replicas=False
         ),
         # Retries are the journal's: only it knows that the same bytes may go to the same slot again.
@@ -206,15 +222,24 @@ def _connected(config: CassandraConfig, *, with_keyspace: bool) -> tuple[Any, An
         request_timeout=config.request_max_s,
         row_factory=dict_factory,
     )
+
+
+def _connected(config: CassandraConfig, *, with_keyspace: bool) -> tuple[Any, Any]:
+    """The driver's cluster and session. Raises CassandraError."""
     cluster = Cluster(
         list(config.contact_points),
         port=config.contact_points[0][1],
         protocol_version=ProtocolVersion.V5,
-        execution_profiles={EXEC_PROFILE_DEFAULT: profile},
+        execution_profiles={
+            EXEC_PROFILE_DEFAULT: _profile(config, TokenAwarePolicy),
+            ASIDE: _profile(config, _FirstLast),
+        },
         # A value over one TCP segment took 44 ms with Nagle, 1.3 ms without.
         sockopts=[(IPPROTO_TCP, TCP_NODELAY, 1)],
         reconnection_policy=ExponentialReconnectionPolicy(RECONNECT_FIRST_S, RECONNECT_MAX_S),
         connect_timeout=CONNECT_MAX_S,
+        idle_heartbeat_interval=HEARTBEAT_S,
+        idle_heartbeat_timeout=HEARTBEAT_MAX_S,
         monitor_reporting_enabled=False,
         auth_provider=_who(config),
         ssl_context=_tls(config),
@@ -225,6 +250,28 @@ def _connected(config: CassandraConfig, *, with_keyspace: bool) -> tuple[Any, An
     except BaseException:
         cluster.shutdown()
         raise
+
+
+class _Asked:
+    """One statement at one node, or at two: settled by the first answer that is no failure, or by the last failure."""
+
+    def __init__(self) -> None:
+        self._token = trio.lowlevel.current_trio_token()
+        self.open = 0
+        self.settled = trio.Event()
+        self.outcome: Any = None
+
+    def answer(self, value: Any) -> None:
+        """In a thread of the driver. When trio has ended nobody waits any more."""
+        with contextlib.suppress(trio.RunFinishedError):
+            self._token.run_sync_soon(self.settle, value)
+
+    def settle(self, value: Any) -> None:
+        self.open -= 1
+        if self.settled.is_set() or (isinstance(value, Exception) and self.open):
+            return
+        self.outcome = value
+        self.settled.set()
 
 
 class Session:
@@ -263,39 +310,45 @@ class Session:
         return _at_quorum(prepared, self.config, serial_read=serial_read)
 
     async def execute(
-        self, statement: Prepared | str, values: Sequence[object] | None = None, *, host: Any = None
+        self,
+        statement: Prepared | str,
+        values: Sequence[object] | None = None,
+        *,
+        host: Any = None,
+        hedged: bool = False,
     ) -> list[Row]:
         """The rows, all in one page. Raises CassandraError.
 
-        Cancelled, it returns at once, and the statement may be executed all the same.
+        `hedged` is for a statement that may be executed twice: where nothing has come within HEDGE_S another node is
+        asked as well, and the first that does not fail has the answer. Cancelled, it returns at once, and the statement
+        may be executed all the same.
         """
-        token = trio.lowlevel.current_trio_token()
-        settled = trio.Event()
-        outcome: list[Any] = []
-
-        def settle(value: Any) -> None:
-            outcome.append(value)
-            settled.set()
-
-        def from_driver(value: Any) -> None:
-            # In a thread of the driver. When trio has ended nobody waits any more.
-            with contextlib.suppress(trio.RunFinishedError):
-                token.run_sync_soon(settle, value)
-
-        try:
-            future = self._session.execute_async(statement, values, host=host)
-            callbacks: tuple[Callable[[Any], None], Callable[[Any], None]] = (from_driver, from_driver)
-            future.add_callbacks(*callbacks)
-        except Exception as error:  # noqa: BLE001 - judged below, with what comes by callback
-            outcome.append(error)
-            await trio.lowlevel.checkpoint()
-        else:
-            await settled.wait()
-        (value,) = outcome
+        asked = _Asked()
+        self._ask(asked, statement, values, host=host)
+        if hedged:
+            with trio.move_on_after(HEDGE_S):
+                await asked.settled.wait()
+            if not asked.settled.is_set() and self._others_are_up():
+                self._ask(asked, statement, values, execution_profile=ASIDE)
+        await asked.settled.wait()
+        value = asked.outcome
         if isinstance(value, Exception):
             with _ours():
                 raise value
         return list(value or ())
+
+    def _ask(self, asked: "_Asked", statement: Any, values: Sequence[object] | None, **how: Any) -> None:
+        asked.open += 1
+        try:
+            future = self._session.execute_async(statement, values, **how)
+            callbacks: tuple[Callable[[Any], None], Callable[[Any], None]] = (asked.answer, asked.answer)
+            future.add_callbacks(*callbacks)
+        except Exception as error:  # noqa: BLE001 - judged by whoever asked, with what comes by callback
+            asked.settle(error)
+
+    def _others_are_up(self) -> bool:
+        """Whether there is another node to ask. Of one that was not tried yet the driver does not know."""
+        return sum(host.is_up is not False for host in self.hosts()) > 1
 
     async def __aenter__(self) -> Self:
         return self

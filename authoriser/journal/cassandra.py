@@ -41,26 +41,37 @@ class CassandraJournal:
         self._insert = insert
         self._select = select
         self._glance = glance
+        self.away: tuple[str, ...] = ()
+        """Nodes that nobody could ask whether they are safe, in words."""
         self._last = 0
         """A slot that is known to be taken. None is ever freed, so what follows it leaves no gap."""
 
     @classmethod
     async def open(cls, session: Session, *, shard: int) -> Self:
-        """Raises SchemaError, UnsafeServer or CassandraError where this server is not to be written to."""
+        """Raises SchemaError, UnsafeServer or CassandraError where this server is not to be written to.
+
+        Nodes that are away may be: `away` has them.
+        """
         await require_schema(session)
-        await require_safe(session)
+        away = await require_safe(session)
         # Serial: a batch whose writer died half-way through its transaction is finished, not overlooked.
         select = await session.prepare(SELECT_SLOTS, serial_read=True)
         glance = await session.prepare(SELECT_SLOTS)
         insert = await session.prepare(_INSERT)
-        return cls(session, shard, insert=insert, select=select, glance=glance)
+        journal = cls(session, shard, insert=insert, select=select, glance=glance)
+        journal.away = away
+        return journal
 
     async def append(self, seq: int, blob: bytes) -> None:
-        """As the contract says. A timeout of any kind is Unknown: a proposal may be finished by whoever comes next."""
+        """As the contract says. A timeout of any kind is Unknown: a proposal may be finished by whoever comes next.
+
+        Two nodes may be at it at once, as after a timeout: one of them finds the other's bytes, which are ours.
+        """
         try:
             if seq > 1 and seq - 1 != self._last and not await self._slots(page_at(self._shard, seq - 1, 1)):
                 raise Fenced(f"slot {seq} would leave a gap: slot {seq - 1} is empty")
-            (row,) = await self._session.execute(self._insert, (self._shard, seq // SEGMENT_SLOTS, seq, blob))
+            values = (self._shard, seq // SEGMENT_SLOTS, seq, blob)
+            (row,) = await self._session.execute(self._insert, values, hedged=True)
         except CassandraError as error:
             raise Unknown(f"slot {seq} of shard {self._shard}: {error}", retry=error.passing) from None
         # Our own bytes, nonce and hash in them, were written by an earlier try, or by one that was thought lost.
@@ -92,7 +103,7 @@ class CassandraJournal:
         """
         first = max(from_seq, 1)
         try:
-            rows = await self._session.execute(self._glance, page_at(self._shard, first, count))
+            rows = await self._session.execute(self._glance, page_at(self._shard, first, count), hedged=True)
         except CassandraError as error:
             raise Unknown(f"shard {self._shard} can't be read: {error}", retry=error.passing) from None
         found = [(row["seq"], row["blob"]) for row in rows]
@@ -100,7 +111,7 @@ class CassandraJournal:
         return [(seq, blob) for place, (seq, blob) in enumerate(found, first) if seq == place]
 
     async def _slots(self, asked: tuple[int, int, int, int]) -> list[tuple[int, bytes]]:
-        rows = await self._session.execute(self._select, asked)
+        rows = await self._session.execute(self._select, asked, hedged=True)
         return [(row["seq"], row["blob"]) for row in rows]
 
     async def close(self) -> None:

@@ -1,18 +1,13 @@
 """The processes of one shard as an operator and a network see them: started, killed, stopped, continued, and asked.
 
-Owns the network's side too: lines that dial whoever listens, repeat what was not answered, and remember what was said.
-Speaks pyiso8583 alone, and reads the journal from Cassandra for the comparison at the end.
+Owns a line of the network's too, which speaks pyiso8583 alone. What a network says on it is its user's.
 """
 
 import contextlib
-import os
-import random
 import signal
 import socket
 import subprocess
 import sys
-from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +16,6 @@ import trio
 from iso8583.specs import default_ascii
 
 from authoriser.admin.client import AdminClient, ClientError
-from authoriser.journal.batch import decode_batch
-from authoriser.ledger.digest import problems
 
 START_MAX_S = 60
 PATIENCE_S = 3.0
@@ -145,7 +138,7 @@ class Shard:
         first.start()
         await first.until("leader")
         cards = self.directory / "cards.csv"
-        rows = [f"{pan(card)},4912,acc-{card // 2},EUR,{CREDIT_MINOR}" for card in range(CARDS)]
+        rows = [f"{pan(card)},4912,{account_of(card)},EUR,{self.credit_minor(card)}" for card in range(CARDS)]
         cards.write_text("\n".join(["pan,expiry,account,currency,credit_minor", *rows, ""]))
         command = [sys.executable, "-m", "authoriser", "import", str(cards), "--data", str(first.data)]
         done = await trio.run_process(command, capture_stdout=True, capture_stderr=True)
@@ -153,6 +146,10 @@ class Shard:
         second.start()
         await second.until("follower")
         return first, second
+
+    def credit_minor(self, card: int) -> int:
+        """What the card's account is opened with."""
+        return CREDIT_MINOR
 
     async def leader(self) -> Process:
         with trio.fail_after(START_MAX_S):
@@ -162,20 +159,15 @@ class Shard:
                         return process
                 await trio.sleep(0.05)
 
-    async def log(self) -> list[tuple[int, bytes]]:
-        """Every batch in Cassandra."""
-        from authoriser.cassandra.session import CassandraConfig, Session
-        from authoriser.journal.cassandra import CassandraJournal
-
-        config = CassandraConfig(((self.host, self.port),), self.keyspace)
-        async with await Session.open(config) as session:
-            journal = await CassandraJournal.open(session, shard=0)
-            return await journal.read(1, 1_000_000)
-
     def close(self) -> None:
         for process in self.processes:
             if process.started:
                 process.kill()
+
+
+def account_of(card: int) -> str:
+    """Two cards share one."""
+    return f"acc-{card // 2}"
 
 
 def pan(card: int) -> str:
@@ -222,84 +214,6 @@ async def dial(process: Process) -> Line | None:
     return None
 
 
-class Network:
-    """What the outside knows: every message sent, and the first answer that was heard to it."""
-
-    def __init__(self, seed: int) -> None:
-        self.random = random.Random(seed)
-        self.sent: dict[str, Message] = {}
-        self.heard: dict[str, tuple[str, str]] = {}
-        self.stopping = False
-        self._reversed: set[str] = set()
-        self._stan = 0
-        self._approved: list[str] = []
-
-    def next_message(self) -> Message:
-        """A purchase mostly, now and then the reversal of an approval that was heard."""
-        self._stan += 1
-        stan = f"{self._stan:06}"
-        if self._approved and self.random.random() < 0.15:
-            first = self.sent[self._approved.pop(self.random.randrange(len(self._approved)))]
-            reference = f"0100{first['11']}{first['7']}{first['32']:>011}{'0' * 11}"
-            message = {**first, "t": "0420", "11": stan, "90": reference}
-        else:
-            message = purchase(stan, self.random.randrange(CARDS), self.random.randrange(100, 9_000))
-        self.sent[stan] = message
-        return message
-
-    def hears(self, reply: Message) -> None:
-        key, answer = reply["11"], (reply["39"], reply.get("38", ""))
-        known = key in self.heard
-        first = self.heard.setdefault(key, answer)
-        assert answer == first, f"STAN {key} was answered {first} and then {answer}"
-        if not known and answer[0] == "00" and self.sent[key]["t"] == "0100":
-            self._approved.append(key)
-
-    async def till(self, processes: list[Process]) -> None:
-        """WINDOW messages in flight until `stopping`: on a lost or silent line to whoever listens, repeating them."""
-        open_messages: dict[str, Message] = {}
-        for turn in range(1_000_000):
-            if self.stopping:
-                return
-            line = await dial(processes[turn % len(processes)])
-            if line is None:
-                await trio.sleep(0.02)
-                continue
-            try:
-                async with line.stream:
-                    await self._talk(line, open_messages)
-            except trio.BrokenResourceError:
-                pass
-            except trio.TooSlowError:
-                pass
-
-    async def _talk(self, line: Line, open_messages: dict[str, Message]) -> None:
-        for message in open_messages.values():
-            await line.send({**message, "t": message["t"][:3] + "1"})
-        while not self.stopping:
-            while len(open_messages) < WINDOW:
-                message = self.next_message()
-                open_messages[message["11"]] = message
-                await line.send(message)
-            with trio.fail_after(PATIENCE_S):
-                reply = await line.receive()
-            self.hears(reply)
-            open_messages.pop(reply["11"], None)
-
-    async def repeat_everything(self, process: Process) -> None:
-        """0101 and 0421 for all that was sent: each gets the answer that was first heard, if any was."""
-        line = await dial(process)
-        assert line is not None
-        keys = list(self.sent)
-        async with line.stream:
-            for start in range(0, len(keys), 64):
-                for key in keys[start : start + 64]:
-                    await line.send({**self.sent[key], "t": self.sent[key]["t"][:3] + "1"})
-                for _ in keys[start : start + 64]:
-                    with trio.fail_after(30):
-                        self.hears(await line.receive())
-
-
 def purchase(stan: str, card: int, amount_minor: int) -> Message:
     return {
         "t": "0100",
@@ -315,55 +229,3 @@ def purchase(stan: str, card: int, amount_minor: int) -> Message:
         "43": "Corner Shop              Lisboa       PT",
         "49": "978",
     }
-
-
-async def check_from_outside(shard: Shard, network: Network) -> None:
-    """What clients heard, what stands in Cassandra and what the leader says, held against each other."""
-    from authoriser.events import event_of
-    from authoriser.recovery import Replayer
-
-    leader = await shard.leader()
-    await network.repeat_everything(leader)
-    replayer = Replayer(0)
-    events = []
-    epochs = []
-    for seq, blob in await shard.log():
-        batch, _ = decode_batch(blob, seq=seq, shard=0, previous_hash=None)
-        replayer.feed(seq, blob)
-        epochs.append(batch.epoch)
-        events += [
-            event_of(record, number=number, seq=seq, shard=0)
-            for number, record in enumerate(batch.records, batch.first_record_no)
-        ]
-    assert epochs == sorted(epochs)
-    assert [event["record"] for event in events] == list(range(1, len(events) + 1))
-    approved = Counter(e["stan"] for e in events if e["type"] == "card.authorisation.approved")
-    holds = {e["hold_id"]: e["stan"] for e in events if e["type"] == "card.authorisation.approved"}
-    void = {holds[e["hold_id"]] for e in events if e["type"] == "hold.voided"}
-    heard = {k for k, (code, _) in network.heard.items() if code == "00" and network.sent[k]["t"] == "0100"}
-    assert heard == (set(approved) & set(network.sent)) - void
-    assert max(approved.values()) == 1
-    assert problems(replayer.state) == []
-    held, balance = Counter[str](), Counter[str]()
-    for event in events:
-        if event["type"] == "card.authorisation.approved":
-            held[event["account"]] += event["amount_minor"]
-        elif "released_minor" in event:
-            held[event["account"]] -= event["released_minor"]
-        elif event["type"] == "account.credited":
-            balance[event["account"]] += event["amount_minor"]
-    for card in range(0, CARDS, 2):
-        name = f"acc-{card // 2}"
-        shown = (await trio.to_thread.run_sync(ask_account(leader, name))).account
-        kept = replayer.state.accounts[name]
-        assert (shown.balance_minor, shown.held_minor) == (balance[name], held[name])
-        assert (kept.balance_minor, kept.held_minor) == (balance[name], held[name])
-
-
-def ask_account(process: Process, name: str) -> Callable[[], Any]:
-    return lambda: process.ask("account.show", account=name)
-
-
-def rounds(default: int = 3) -> int:
-    """How often something is killed or stopped: AUTHORISER_TAKEOVER_ROUNDS, or a few."""
-    return int(os.environ.get("AUTHORISER_TAKEOVER_ROUNDS", default))

@@ -34,6 +34,15 @@ def test_nodes_differ_in_address_and_share_the_seed() -> None:
     ]
 
 
+def test_a_node_with_data_has_joined(tmp_path: Path) -> None:
+    """It needs no other node to start, so that two that were killed can be started in any order."""
+    fresh = Node("cassandra", 2, "127.0.0.2", 9042, 7000, str(tmp_path))
+    cassandra.write_config(fresh, commitlog_sync="batch", secure=None)
+    assert not cassandra.has_joined(fresh)
+    (tmp_path / "data" / "data" / "system").mkdir(parents=True)
+    assert cassandra.has_joined(fresh)
+
+
 def test_a_quote_in_a_path_is_doubled() -> None:
     """A folder's name can't end its place in cassandra.yaml."""
     text = cassandra.cassandra_yaml(node(1), commitlog_sync="batch")

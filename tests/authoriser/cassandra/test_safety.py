@@ -1,8 +1,21 @@
 """Which servers are refused, and in which words."""
 
+from types import SimpleNamespace
+from typing import Any, cast
+
 import pytest
 
-from authoriser.cassandra.safety import keyspace_problems, node_problems, replicas_of
+pytest.importorskip("cassandra", reason="the Cassandra driver is not installed (the extra `stack`)")
+
+from authoriser.cassandra.safety import (
+    UnsafeServer,
+    away_max,
+    keyspace_problems,
+    node_problems,
+    replicas_of,
+    require_safe,
+)
+from authoriser.cassandra.session import CassandraConfig, CassandraError, Session
 
 WHERE = "10.0.0.1:9042"
 
@@ -84,3 +97,48 @@ def test_replicas_are_those_of_the_home_data_centre(
 ) -> None:
     """The smallest number where none is named; none at all in a data centre that has no copy."""
     assert replicas_of(replication, data_centre) == replicas
+
+
+@pytest.mark.parametrize(("replicas", "away"), [(0, 0), (1, 0), (2, 0), (3, 1), (4, 1), (5, 2)])
+def test_as_many_may_be_away_as_a_quorum_can_do_without(replicas: int, away: int) -> None:
+    """One of three; none of one or two."""
+    assert away_max(replicas) == away
+
+
+class Cluster:
+    """A session's word on three nodes: `settings` is each one's commit log mode, None where it is away."""
+
+    config = CassandraConfig((("10.0.0.1", 9042),), "cards")
+
+    def __init__(self, settings: tuple[str | None, ...], replicas: int = 3) -> None:
+        self._modes = {f"10.0.0.{number}": mode for number, mode in enumerate(settings, 1)}
+        self._replicas = replicas
+
+    def hosts(self) -> list[Any]:
+        return [SimpleNamespace(address=name, endpoint=SimpleNamespace(port=9042)) for name in self._modes]
+
+    async def execute(self, query: str, values: object = None, *, host: Any = None) -> list[dict[str, Any]]:
+        if host is None:
+            return [
+                {"durable_writes": True, "replication": {"a": str(self._replicas)}, "default_time_to_live": 0}
+            ]
+        mode = self._modes[host.address]
+        if mode is None:
+            raise CassandraError("NoHostAvailable: nobody answers", passing=True)
+        return [{"release_version": "5.0.6", "name": "commitlog_sync", "value": mode}]
+
+
+async def test_a_node_that_is_away_keeps_nobody_from_starting() -> None:
+    """One of three copies: the process starts, and knows whom to ask later. Two: it does not."""
+    session = cast("Session", Cluster(("batch", None, "batch")))
+    (away,) = await require_safe(session)
+    assert away.startswith("10.0.0.2:9042: can't be asked whether it is safe (NoHostAvailable")
+    for refused in (Cluster((None, None, "batch")), Cluster(("batch", None), replicas=1)):
+        with pytest.raises(CassandraError, match="can't be asked whether it is safe"):
+            await require_safe(cast("Session", refused))
+
+
+async def test_a_node_that_is_back_and_unsafe_is_found() -> None:
+    """Though another is away."""
+    with pytest.raises(UnsafeServer, match=r"10\.0\.0\.3:9042: commitlog_sync is periodic"):
+        await require_safe(cast("Session", Cluster(("batch", None, "periodic"))))

@@ -1,6 +1,12 @@
-"""Which of the driver's errors pass by themselves."""
+"""Which of the driver's errors pass by themselves, and when a second node is asked."""
+
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
+import trio
+from trio.testing import MockClock
 
 pytest.importorskip("cassandra", reason="the Cassandra driver is not installed (the extra `stack`)")
 
@@ -15,10 +21,12 @@ from cassandra import (
     WriteType,
 )
 from cassandra.cluster import NoHostAvailable
-from cassandra.connection import ConnectionShutdown
+from cassandra.connection import ConnectionShutdown, DefaultEndPoint
+from cassandra.policies import DCAwareRoundRobinPolicy, SimpleConvictionPolicy, TokenAwarePolicy
+from cassandra.pool import Host
 from cassandra.protocol import OverloadedErrorMessage, SyntaxException
 
-from authoriser.cassandra.session import said
+from authoriser.cassandra.session import HEDGE_S, CassandraConfig, CassandraError, Session, _FirstLast, said
 
 PASSING = (
     WriteTimeout("not enough answers", write_type=WriteType.CAS),
@@ -90,3 +98,81 @@ def test_what_tls_found_wrong_is_said_as_for_links(text: str, why: str) -> None:
     ours = said(NoHostAvailable("no", {"10.0.0.1:9042": wrapped}))
     assert ours is not None
     assert (str(ours), ours.passing) == (f"no node can be used: 10.0.0.1:9042 ({why})", False)
+
+
+class Driver:
+    """The driver, whole: what is asked stays open until a test settles it; `profiles` says how it was asked."""
+
+    def __init__(self, *, nodes: int) -> None:
+        self.profiles: list[str] = []
+        self.asked: list[tuple[Callable[[Any], None], Callable[[Any], None]]] = []
+        self.metadata = SimpleNamespace(all_hosts=lambda: [SimpleNamespace(is_up=True) for _ in range(nodes)])
+
+    def execute_async(self, _statement: Any, _values: Any, **how: Any) -> Any:
+        self.profiles.append(how.get("execution_profile", "usual"))
+        return SimpleNamespace(add_callbacks=lambda good, bad: self.asked.append((good, bad)))
+
+    def answer(self, place: int, value: Any) -> None:
+        good, bad = self.asked[place]
+        (bad if isinstance(value, Exception) else good)(value)
+
+
+async def ask(driver: Driver, outcome: list[Any]) -> None:
+    session = Session(CassandraConfig((("10.0.0.1", 9042),), "cards"), driver, driver)
+    try:
+        outcome.append(await session.execute("INSERT", hedged=True))
+    except CassandraError as error:
+        outcome.append(str(error))
+
+
+async def settled(driver: Driver, *answers: tuple[int, Any]) -> list[Any]:
+    """What comes of a statement that two nodes were asked, once these answers came in this order."""
+    outcome: list[Any] = []
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(ask, driver, outcome)
+        await trio.sleep(1.1 * HEDGE_S)
+        assert driver.profiles == ["usual", "aside"]
+        for place, value in answers:
+            assert outcome == []
+            driver.answer(place, value)
+            await trio.sleep(0.001)
+    return outcome
+
+
+@pytest.mark.parametrize("names", [(), ("a",), ("a", "b", "c")])
+def test_a_second_node_is_another(names: tuple[str, ...]) -> None:
+    """The order of the driver, its first one last; with nobody to ask there is nobody."""
+    hosts = [Host(DefaultEndPoint(name), SimpleConvictionPolicy, datacenter="here") for name in names]
+    usual, aside = (policy(DCAwareRoundRobinPolicy("here")) for policy in (TokenAwarePolicy, _FirstLast))
+    for policy in (usual, aside):
+        policy.populate(SimpleNamespace(metadata=None), hosts)
+        policy._child_policy._position = 0
+    plan = list(usual.make_query_plan())
+    assert list(aside.make_query_plan()) == plan[1:] + plan[:1]
+
+
+async def test_a_node_that_says_nothing_is_not_waited_for(autojump_clock: MockClock) -> None:
+    """Another is asked beside it, and whoever answers first has the word; what comes after that is nothing."""
+    driver = Driver(nodes=3)
+    assert await settled(driver, (1, [{"[applied]": True}])) == [[{"[applied]": True}]]
+    driver.answer(0, OperationTimedOut())
+    await trio.sleep(1)
+
+
+async def test_a_failure_is_believed_once_both_have_failed(autojump_clock: MockClock) -> None:
+    """One that fails leaves the other's answer to be waited for."""
+    assert await settled(Driver(nodes=3), (0, OperationTimedOut()), (1, [{"seq": 1}])) == [[{"seq": 1}]]
+    failed = await settled(Driver(nodes=3), (1, OperationTimedOut()), (0, Unavailable("two are away")))
+    assert len(failed) == 1
+    assert "two are away" in failed[0]
+
+
+async def test_a_quick_answer_or_a_single_node_asks_nobody_else(autojump_clock: MockClock) -> None:
+    """The second node is for silence, and there must be one."""
+    for driver, waited_s in ((Driver(nodes=3), 0.9 * HEDGE_S), (Driver(nodes=1), 4 * HEDGE_S)):
+        outcome: list[Any] = []
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(ask, driver, outcome)
+            await trio.sleep(waited_s)
+            driver.answer(0, None)
+        assert (driver.profiles, outcome) == (["usual"], [[]])
