@@ -146,6 +146,10 @@ CACHE_EVICTIONS_PART = 64
 CACHE_CRAMPED_MARGIN = 64
 """Accounts looked at for eviction beyond those wanted, and accounts over twice the bound before no more are loaded."""
 
+CACHE_LEFT_REMEMBERED_MIN = 10_000
+"""Of accounts that left, so many at least, and as many as may be in memory: the version that each had, so that one which
+comes back older than it was is refused."""
+
 DUE_PAGE = 500
 """Accounts with ended holds that are loaded together."""
 

@@ -74,7 +74,8 @@ class CassandraSnapshots:
         try:
             return await self._session.execute(statement, values)
         except CassandraError as error:
-            raise StoreError(f"snapshots of shard {self._shard}: {error}") from None
+            text = f"snapshots of shard {self._shard}: {error}"
+            raise StoreError(text, passing=error.passing) from None
 
     async def checkpoint(self) -> Checkpoint:
         rows = await self._execute(self._cql.checkpoint, self._shard)
