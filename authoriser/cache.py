@@ -367,7 +367,8 @@ class AccountCache:
         Otherwise an account could come, change, be saved and leave while another read of it is on its way, and come
         back by that as it was before.
         """
-        under_way, mine = [], []
+        under_way: list[str] = []
+        mine: list[str] = []
         for account_id in account_ids:
             (under_way if account_id in self._loading else mine).append(account_id)
         done = trio.Event()

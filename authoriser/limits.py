@@ -147,8 +147,18 @@ CACHE_CRAMPED_MARGIN = 64
 """Accounts looked at for eviction beyond those wanted, and accounts over twice the bound before no more are loaded."""
 
 CACHE_LEFT_REMEMBERED_MIN = 10_000
-"""Of accounts that left, so many at least, and as many as may be in memory: the version that each had, so that one which
-comes back older than it was is refused."""
+"""Accounts that left, of which the version is remembered that each had: one that comes back older is refused. So many
+at least, and as many as may be in memory."""
+
+CHECKPOINT_LOOK_S = 1.0
+"""Between two looks of a follower at how far its leader's snapshots are: one row."""
+
+CHECKPOINT_LOOK_MAX_S = 0.5
+"""What such a look may take: meanwhile the log is not looked at."""
+
+CHECKPOINT_MARKS_MAX = 10_000
+"""Places of the log that a follower remembers until the checkpoint passes them. Beyond it every other one is dropped:
+accounts then leave a little later."""
 
 DUE_PAGE = 500
 """Accounts with ended holds that are loaded together."""

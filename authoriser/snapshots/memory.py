@@ -38,7 +38,8 @@ class MemorySnapshots:
 
     def stall(self) -> None:
         """From now on every answer waits, as from a server that does not speak."""
-        self._running = trio.Event()
+        if self._running.is_set():
+            self._running = trio.Event()
 
     def resume(self) -> None:
         self._running.set()
