@@ -19,6 +19,8 @@ from authoriser.journal.contract import SharedJournal, Unknown
 from authoriser.journal.sqlite import JOURNAL_FILE
 from authoriser.keys import KeyFileError, PanKey
 from authoriser.places import write_durably
+from authoriser.snapshots.cassandra import CassandraSnapshots
+from authoriser.snapshots.contract import StoreError
 
 JOURNAL_MARK = "journal.mark"
 REMEMBER_KEY = "INSERT INTO pan_keys (version, fingerprint) VALUES (?, ?) IF NOT EXISTS"
@@ -62,6 +64,16 @@ async def open_cluster(
             raise ClusterError(_in_words(section, error)) from None
         raise
     return session, journal
+
+
+async def open_snapshots(session: Session, section: CassandraSection, *, shard: int) -> CassandraSnapshots:
+    """The shard's snapshots beside its journal. Raises ClusterError."""
+    try:
+        return await CassandraSnapshots.open(session, shard=shard)
+    except (CassandraError, SchemaError) as error:
+        raise ClusterError(_in_words(section, error)) from None
+    except StoreError as error:
+        raise ClusterError(f"cassandra.keyspace {section.keyspace}: {error}") from None
 
 
 async def _require_keyspace(config: CassandraConfig, section: CassandraSection) -> None:

@@ -9,6 +9,7 @@ Knows nothing of sockets or ISO 8583.
 import heapq
 import secrets
 from collections.abc import Callable
+from typing import Self
 
 import trio
 from msgspec import Struct
@@ -43,7 +44,7 @@ from authoriser.ledger.records import (
 from authoriser.ledger.state import Account, ShardState
 from authoriser.limits import EXPIRIES_STALE_MAX, SWEEP_HOLDS_MAX, SWEEP_INTERVAL_S
 from authoriser.recovery import recover, recover_tail
-from authoriser.snapshots import STORE_FAILURES, SnapshotStore, WholeStore
+from authoriser.snapshots import STORE_FAILURES, Checkpoint, SnapshotStore, WholeStore
 from authoriser.snapshots.writer import SnapshotWriter
 from authoriser.turns import Turns
 
@@ -73,6 +74,12 @@ class Partly(Struct, frozen=True):
 
     turns: Turns
     expired_ms: int
+
+    @classmethod
+    def since(cls, checkpoint: Checkpoint, turns: Turns, now_ms: int) -> Self:
+        """With the tail from `checkpoint` in memory, of which nothing left that is not behind a later one."""
+        # Before the first checkpoint the tail is the whole journal: nothing is out of memory that could be due.
+        return cls(turns, checkpoint.expired_ms if checkpoint.seq else now_ms)
 
 
 class ShardOwner:
@@ -366,9 +373,8 @@ async def take_shard(
         replayer = await recover(journal, snapshots, shard)
     else:
         replayer, checkpoint = await recover_tail(journal, snapshots, shard)
-        # Before the first checkpoint the tail is the whole journal: nothing is out of memory that could be due.
-        expired_ms = checkpoint.expired_ms if checkpoint.seq else clock.now_ms(replayer.state.last_ms)
-        partly = Partly(Turns(replayer.state.accounts, cache_accounts_max), expired_ms)
+        turns = Turns(replayer.state.accounts, cache_accounts_max)
+        partly = Partly.since(checkpoint, turns, clock.now_ms(replayer.state.last_ms))
     return ShardOwner(
         state=replayer.state,
         tail=replayer.tail,

@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from authoriser.cassandra.schema_versions import require_schema
 from authoriser.cassandra.session import CassandraError, Prepared, Row, Session
+from authoriser.snapshots.blobs import FORMAT
 from authoriser.snapshots.contract import HOUR_MS, Blob, CardEntry, Checkpoint, Due, StoreError
 
 T = TypeVar("T")
@@ -19,6 +20,11 @@ T = TypeVar("T")
 AT_ONCE = 64
 """Statements under way of one call. Enough to keep a node busy, and few enough that a payment's own load does not wait
 behind a snapshot round: at 1 ms each they are through in as many."""
+
+
+TABLES = ("checkpoints", "snapshots", "card_index", "hold_expiries", "snapshot_formats")
+"""The checkpoint first: without it the others are read by nobody."""
+_CLAIM = "INSERT INTO snapshot_formats (shard, format) VALUES (?, ?) IF NOT EXISTS"
 
 
 class _Statements(Struct, frozen=True):
@@ -65,8 +71,16 @@ class CassandraSnapshots:
 
     @classmethod
     async def open(cls, session: Session, *, shard: int) -> Self:
-        """Raises SchemaError or CassandraError where this keyspace has no snapshots."""
+        """Raises SchemaError or CassandraError where this keyspace has no snapshots, StoreError for another shape."""
         await require_schema(session)
+        claim = await session.prepare(_CLAIM)
+        (row,) = await session.execute(claim, (shard, FORMAT))
+        if not row["[applied]"] and row["format"] != FORMAT:
+            raise StoreError(
+                f"the snapshots of shard {shard} are of format {row['format']}, and this program's are of {FORMAT}: "
+                f"run the program that wrote them; or stop every process, TRUNCATE {', '.join(TABLES)} and have "
+                "everything replayed from the journal"
+            )
         prepared = {name: await session.prepare(text) for name, text in _CQL.items()}
         return cls(session, shard, _Statements(**prepared))
 

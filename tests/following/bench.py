@@ -106,7 +106,9 @@ class Process:
                 observers=Observers(),
                 sealed=sealed,
                 heartbeat_s=self.lease.heartbeat_s,
-                partly=Partly(warm.turns, warm.checkpoint.expired_ms) if warm is not None else None,
+                partly=Partly.since(warm.checkpoint, warm.turns, ledger_clock().now_ms(0))
+                if warm is not None
+                else None,
             )
             self.led += 1
             try:

@@ -390,9 +390,21 @@ async def test_whatever_fails_nobody_is_older_than_it_was(
             await trio.sleep(chance.uniform(0.1, 4))
             trouble(chance.choice(processes))
 
+    async def stops() -> None:
+        """Now and then whoever leads can't append for two leases, and the others can."""
+        while True:
+            await trio.sleep(45)
+            for process in processes:
+                if process.leads:
+                    process.journal.stall()
+                else:
+                    heal(process)
+            await trio.sleep(2 * LEASE.lease_s)
+
     with trio.move_on_after(300):
         async with trio.open_nursery() as troubled:
             troubled.start_soon(work)
+            troubled.start_soon(stops)
             troubled.start_soon(troubles)
     for process in processes:
         heal(process)
