@@ -25,6 +25,7 @@ from authoriser.limits import (
     DUE_PAGE,
     LOAD_MAX_S,
     LOADS_AT_ONCE,
+    ROOM_MAX_S,
 )
 from authoriser.snapshots import STORE_FAILURES, Blob, CardEntry, Due, SnapshotStore, StoreError
 from authoriser.snapshots.blobs import account_of, first_expiry_ms
@@ -113,6 +114,7 @@ class AccountCache:
         self._loading: dict[str, trio.Event] = {}
         self._limiter = trio.CapacityLimiter(LOADS_AT_ONCE)
         self._pinned: Counter[str] = Counter()
+        self._room = trio.lowlevel.ParkingLot()
         self._nursery: trio.Nursery | None = None
         self._looked_at = Due(expired_ms, "\U0010ffff")
         self.expired_ms = expired_ms
@@ -121,9 +123,12 @@ class AccountCache:
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Load what is wanted, until cancelled. Who waits then is not told any more."""
-        async with trio.open_nursery() as self._nursery:
-            task_status.started()
-            await trio.sleep_forever()
+        try:
+            async with trio.open_nursery() as self._nursery:
+                task_status.started()
+                await trio.sleep_forever()
+        finally:
+            self._nursery = None
 
     # ---- wanting
 
@@ -137,13 +142,12 @@ class AccountCache:
     def want(self, name: Name, waiter: Waiter) -> bool:
         """Have `waiter` told when what is not here was loaded, behind those who wait for the same account.
 
-        False where too many wait, or nothing more fits in: then nobody is told.
+        False where too many wait, nothing more fits in, or the cache has ended with its shard: then nobody is told.
         """
         waiters = self._waiters.get(name)
-        if self.waiting >= CACHE_WAITERS_MAX or self._is_full():
+        if self._nursery is None or self.waiting >= CACHE_WAITERS_MAX or self._is_full():
             return False
         if waiters is None:
-            assert self._nursery is not None, "nothing is wanted before the cache runs"
             waiters = self._waiters[name] = []
             self._nursery.start_soon(self._look_up, name)
         waiters.append((next(self._arrivals), waiter))
@@ -153,14 +157,24 @@ class AccountCache:
 
     @asynccontextmanager
     async def holding(self, names: Iterable[Name]) -> AsyncIterator[None]:
-        """Whatever of `names` there is, in memory as long as the body runs. Raises LoadFailedError."""
+        """Whatever of `names` there is, in memory as long as the body runs. Raises LoadFailedError.
+
+        Where memory is full of what is not saved, it waits for the round that makes room, which a payment could not.
+        """
         pinned: list[str] = []
         try:
+            await self._until_room()
             await self._bring_all(set(names), pinned)
             yield
         finally:
             self._pinned.subtract(pinned)
             self._pinned = +self._pinned
+
+    async def _until_room(self) -> None:
+        with trio.move_on_after(ROOM_MAX_S):
+            while self._is_full():
+                self._host.cache_is_cramped()
+                await self._room.park()
 
     async def _bring_all(self, names: set[Name], pinned: list[str]) -> None:
         """Load what is not here of `names`, all at once, and pin each account in the step in which it is here."""
@@ -313,6 +327,8 @@ class AccountCache:
         for account_id in account_ids:
             self._turns.came(account_id)
         self.make_room()
+        if not self._is_full():
+            self._room.unpark_all()
 
     def make_room(self) -> None:
         """Evict down to a little below the bound, as far as accounts may go."""

@@ -137,6 +137,10 @@ than this process can decide."""
 LOAD_MAX_S = 1.0
 """A miss whose load takes longer has failed: its request is told 91 while its network still listens."""
 
+ROOM_MAX_S = 5.0
+"""How long an operator's change waits for room in memory: a snapshot round or two. A file's rows come faster than they
+can be saved."""
+
 CACHE_WAITERS_MAX = 10_000
 """Commands that wait for a load. Beyond it requests get 91 and facts silence, as with a full journal."""
 

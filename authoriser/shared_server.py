@@ -252,6 +252,8 @@ class SharedServer(Server):
         counters.watch("durable_seq", lambda: self._replayer.tail.seq)
         counters.watch("epoch", lambda: self._replayer.state.commons.epoch)
         counters.watch("leading", lambda: 0)
+        if self._bounded:
+            counters.watch("loads_waiting", lambda: 0)
 
     def _say_following(self) -> None:
         replayer = self._replayer
