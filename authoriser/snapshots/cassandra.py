@@ -4,7 +4,9 @@ So a writer that has lost the shard can send what it likes, as late as it likes:
 statements of `schema/0004-snapshots.cql`, and how many of them are under way. Must not know what is in a blob.
 """
 
-from collections.abc import Awaitable, Callable, Iterable
+import itertools
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Self, TypeVar
 
 import trio
@@ -18,8 +20,13 @@ from authoriser.snapshots.contract import HOUR_MS, Blob, CardEntry, Checkpoint, 
 T = TypeVar("T")
 
 AT_ONCE = 64
-"""Statements under way of one call. Enough to keep a node busy, and few enough that a payment's own load does not wait
+"""Requests under way of one call. Enough to keep a node busy, and few enough that a payment's own load does not wait
 behind a snapshot round: at 1 ms each they are through in as many."""
+TOGETHER_ROWS = 10
+TOGETHER_BYTES = 4_096
+"""Of the writes of one request: beyond ten partitions and 5 KiB Cassandra warns of each in its log, and rightly."""
+
+_Write = tuple[Prepared, tuple[object, ...]]
 
 
 TABLES = ("checkpoints", "snapshots", "card_index", "hold_expiries", "snapshot_formats")
@@ -85,8 +92,13 @@ class CassandraSnapshots:
         return cls(session, shard, _Statements(**prepared))
 
     async def _execute(self, statement: Prepared, *values: object) -> list[Row]:
-        try:
+        with self._ours():
             return await self._session.execute(statement, values)
+
+    @contextmanager
+    def _ours(self) -> Iterator[None]:
+        try:
+            yield
         except CassandraError as error:
             text = f"snapshots of shard {self._shard}: {error}"
             raise StoreError(text, passing=error.passing) from None
@@ -116,24 +128,30 @@ class CassandraSnapshots:
 
     async def save(self, blobs: list[Blob]) -> None:
         """The indexes first: a blob that is there is found by them."""
-        await _each(self._index, [blob for blob in blobs if blob.cards or blob.expires_ms])
-        await _each(self._save, blobs)
+        await _each(self._write, _together(self._index(blobs)))
+        await _each(self._write, _together(self._blobs(blobs)))
 
-    async def _save(self, blob: Blob) -> None:
-        await self._execute(
-            self._cql.save, self._shard, blob.aggregate_id, blob.version, blob.data, blob.version
-        )
+    async def _write(self, writes: list[_Write]) -> None:
+        with self._ours():
+            await self._session.execute_together(writes)
 
-    async def _index(self, blob: Blob) -> None:
-        for entry in blob.cards:
-            for name in (_token(entry.token), _id(entry.card_id), _ends(entry.last_four)):
-                values = (entry.card_id, entry.token, entry.account_id, entry.last_four, blob.version)
-                await self._execute(self._cql.card, self._shard, name, *values)
-        if blob.expires_ms:
-            hour = blob.expires_ms // HOUR_MS
-            await self._execute(
-                self._cql.expiry, self._shard, hour, blob.expires_ms, blob.aggregate_id, blob.version
+    def _blobs(self, blobs: list[Blob]) -> Iterator[_Write]:
+        for blob in blobs:
+            yield (
+                self._cql.save,
+                (self._shard, blob.aggregate_id, blob.version, blob.data, blob.version),
             )
+
+    def _index(self, blobs: list[Blob]) -> Iterator[_Write]:
+        for blob in blobs:
+            for entry in blob.cards:
+                values = (entry.card_id, entry.token, entry.account_id, entry.last_four, blob.version)
+                for name in (_token(entry.token), _id(entry.card_id), _ends(entry.last_four)):
+                    yield self._cql.card, (self._shard, name, *values)
+            if blob.expires_ms:
+                hour = blob.expires_ms // HOUR_MS
+                expiry = (self._shard, hour, blob.expires_ms, blob.aggregate_id, blob.version)
+                yield self._cql.expiry, expiry
 
     async def move_checkpoint(self, seq: int, expired_ms: int = 0) -> None:
         expired_ms = max(expired_ms, self._expired_ms)
@@ -200,13 +218,28 @@ def _ends(last_four: str) -> str:
     return f"ends:{last_four}"
 
 
+def _together(writes: Iterable[_Write]) -> Iterator[list[_Write]]:
+    """Small writes in one request each few; a large one goes alone."""
+    several: list[_Write] = []
+    size = 0
+    for write in writes:
+        size_bytes = sum(len(value) for value in write[1] if isinstance(value, bytes | str))
+        if several and (len(several) == TOGETHER_ROWS or size + size_bytes > TOGETHER_BYTES):
+            yield several
+            several, size = [], 0
+        several.append(write)
+        size += size_bytes
+    if several:
+        yield several
+
+
 async def _each(function: Callable[[T], Awaitable[None]], items: Iterable[T]) -> None:
     """`function` of every item, some at once. After a failure no more are begun; raises the first StoreError."""
     waiting = iter(items)
     failed: list[StoreError] = []
 
-    async def work() -> None:
-        for item in waiting:
+    async def work(first: T) -> None:
+        for item in itertools.chain((first,), waiting):
             if failed:
                 return
             try:
@@ -215,7 +248,7 @@ async def _each(function: Callable[[T], Awaitable[None]], items: Iterable[T]) ->
                 failed.append(error)
 
     async with trio.open_nursery() as nursery:
-        for _ in range(AT_ONCE):
-            nursery.start_soon(work)
+        for item in itertools.islice(waiting, AT_ONCE):
+            nursery.start_soon(work, item)
     if failed:
         raise failed[0]

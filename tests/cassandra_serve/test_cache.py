@@ -1,0 +1,138 @@
+"""Two processes of one shard with a tenth of its accounts in memory and less, on a real Cassandra.
+
+What is compared at the end: what clients heard, what the leader says, and the snapshots, to the hash, with the whole
+log replayed from nothing.
+"""
+
+import json
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trio
+from shard_bench import Network, Process, Shard, check_from_outside, rounds
+
+from authoriser.ledger.digest import problems, state_hash
+from authoriser.recovery import COMMONS_ID, Replayer, recover_tail
+from authoriser.snapshots.blobs import account_of, commons_of
+from stack.state import Node
+
+pytestmark = [pytest.mark.stack, pytest.mark.slow, pytest.mark.timeout(1800)]
+
+CARDS = int(os.environ.get("AUTHORISER_CACHED_CARDS", "1000"))
+"""Two an account."""
+BOUND = 50
+MOST = 2 * BOUND + 64
+"""Of a leader: beyond it nothing is loaded until a snapshot round is through."""
+LINES = 3
+
+
+class CachedShard(Shard):
+    """Each of its processes has a bound on its memory."""
+
+    cards = CARDS
+
+    def process(self, name: str, **cassandra: Any) -> Process:
+        process = super().process(name, **cassandra)
+        text = process.config.read_text()
+        process.config.write_text(f"cache_accounts_max = {BOUND}\n{text}")
+        return process
+
+
+@pytest.fixture
+def shard(tmp_path: Path, cassandra_node: Node, keyspace: str) -> Any:
+    made = CachedShard(tmp_path, cassandra_node.host, cassandra_node.port, keyspace)
+    yield made
+    made.close()
+
+
+def following(process: Process) -> list[dict[str, Any]]:
+    """What it said each time that it had read itself in."""
+    lines = [json.loads(line) for line in process.log().splitlines() if line.startswith("{")]
+    return [line for line in lines if line["event"] == "following"]
+
+
+class Reads:
+    """A journal that counts what is read of it."""
+
+    def __init__(self, journal: Any) -> None:
+        self.append, self.close = journal.append, journal.close
+        self._read = journal.read
+        self.slots: list[int] = []
+
+    async def read(self, from_seq: int, count: int) -> list[tuple[int, bytes]]:
+        found: list[tuple[int, bytes]] = await self._read(from_seq, count)
+        self.slots += [seq for seq, _blob in found]
+        return found
+
+
+async def check_snapshots(shard: Shard) -> None:
+    """Every process has ended in order: the snapshots alone are the log, and a start reads its last batches only."""
+    from authoriser.cassandra.session import CassandraConfig, Session
+    from authoriser.journal.cassandra import CassandraJournal
+    from authoriser.snapshots.cassandra import CassandraSnapshots
+
+    whole = Replayer(0)
+    log = await shard.log()
+    for seq, blob in log:
+        whole.feed(seq, blob)
+    assert problems(whole.state) == []
+    config = CassandraConfig(((shard.host, shard.port),), shard.keyspace)
+    async with await Session.open(config) as session:
+        journal = Reads(await CassandraJournal.open(session, shard=0))
+        store = await CassandraSnapshots.open(session, shard=0)
+        blobs = await store.load_many([COMMONS_ID, *whole.state.accounts])
+        saved = {blob.aggregate_id: blob for blob in blobs}
+        commons = commons_of(saved.pop(COMMONS_ID))
+        assert commons == whole.state.commons
+        assert {name: account_of(blob) for name, blob in saved.items()} == whole.state.accounts
+        started, checkpoint = await recover_tail(journal, store, 0)
+        assert journal.slots == list(range(checkpoint.seq, len(log) + 1))
+        touched = len(started.state.accounts)
+        for name, blob in saved.items():
+            if name not in started.state.accounts:
+                started.state.load(account_of(blob))
+        assert state_hash(started.state) == state_hash(whole.state)
+        assert len(journal.slots) < len(log) / 2
+        assert touched < len(saved) / 2
+        for card in list(whole.state.tokens)[:: CARDS // 50]:
+            entry = await store.card_of_token(card)
+            assert entry is not None
+            assert entry.account_id == whole.state.tokens[card][0].account_id
+
+
+async def test_kills_of_a_leader_with_a_small_cache(shard: CachedShard) -> None:
+    """SIGKILL under load, over and over: whoever takes over has what the dead leader had not saved (P1, P3, P10)."""
+    network = Network(seed=9, cards=CARDS)
+    pair = list(await shard.pair())
+    async with trio.open_nursery() as nursery:
+        for _ in range(LINES):
+            nursery.start_soon(network.till, pair)
+        for _round in range(rounds(1)):
+            await trio.sleep(network.random.uniform(3, 6))
+            leader = await shard.leader()
+            (other,) = [process for process in pair if process is not leader]
+            heard = len(network.heard)
+            assert (await trio.to_thread.run_sync(leader.ask, "status")).accounts <= MOST
+            leader.kill()
+            await other.until("leader")
+            while len(network.heard) <= heard + 2 * LINES:
+                await trio.sleep(0.01)
+            leader.start()
+            await leader.until("follower")
+        network.stopping = True
+    await check_from_outside(shard, network)
+    leader = await shard.leader()
+    counters = (await trio.to_thread.run_sync(leader.ask, "status")).counters
+    assert counters["cache_evictions"] > BOUND
+    assert counters.get("cache_failed_loads", 0) == 0
+    for process in [*(process for process in pair if process is not leader), leader]:
+        assert await trio.to_thread.run_sync(process.end, signal.SIGTERM) == 0
+    await check_snapshots(shard)
+    leader.start()
+    await leader.until("leader")
+    (*_, last) = following(leader)
+    assert last["accounts"] < CARDS / 2 / 2
+    assert last["checkpoint_seq"] > last["durable_seq"] / 2
