@@ -19,9 +19,11 @@ from authoriser.snapshots.contract import HOUR_MS, Blob, CardEntry, Checkpoint, 
 
 T = TypeVar("T")
 
-AT_ONCE = 64
-"""Requests under way of one call. Enough to keep a node busy, and few enough that a payment's own load does not wait
-behind a snapshot round: at 1 ms each they are through in as many."""
+READS_AT_ONCE = 64
+"""Reads under way of one call: what a follower or a sweep brings in together."""
+SAVES_AT_ONCE = 8
+"""Requests of writes under way. More save nothing sooner: a node that syncs writes them one after the other. And the
+journal's appends are writes of the same node, which wait behind them."""
 TOGETHER_ROWS = 10
 TOGETHER_BYTES = 4_096
 """Of the writes of one request: beyond ten partitions and 5 KiB Cassandra warns of each in its log, and rightly."""
@@ -123,13 +125,13 @@ class CassandraSnapshots:
             if blob is not None:
                 found.append(blob)
 
-        await _each(load, aggregate_ids)
+        await _each(load, aggregate_ids, READS_AT_ONCE)
         return found
 
     async def save(self, blobs: list[Blob]) -> None:
         """The indexes first: a blob that is there is found by them."""
-        await _each(self._write, _together(self._index(blobs)))
-        await _each(self._write, _together(self._blobs(blobs)))
+        await _each(self._write, _together(self._index(blobs)), SAVES_AT_ONCE)
+        await _each(self._write, _together(self._blobs(blobs)), SAVES_AT_ONCE)
 
     async def _write(self, writes: list[_Write]) -> None:
         with self._ours():
@@ -158,7 +160,7 @@ class CassandraSnapshots:
         await self._execute(self._cql.move, self._shard, seq, expired_ms, seq)
         first, last = self._expired_ms // HOUR_MS, expired_ms // HOUR_MS
         if first:
-            await _each(self._forget, range(first, last))
+            await _each(self._forget, range(first, last), SAVES_AT_ONCE)
         self._expired_ms = expired_ms
 
     async def _forget(self, hour: int) -> None:
@@ -187,7 +189,7 @@ class CassandraSnapshots:
         """Hour by hour, after a long rest several at a time. A server that rests for no hour asks for one."""
         found: list[Due] = []
         last = until_ms // HOUR_MS
-        for first in range(after.expires_ms // HOUR_MS, last + 1, AT_ONCE):
+        for first in range(after.expires_ms // HOUR_MS, last + 1, READS_AT_ONCE):
             hours: dict[int, list[Due]] = {}
 
             async def ask(hour: int, hours: dict[int, list[Due]] = hours) -> None:
@@ -195,7 +197,7 @@ class CassandraSnapshots:
                 rows = await self._execute(self._cql.due, self._shard, hour, *values)
                 hours[hour] = [Due(row["expires_ms"], row["account_id"]) for row in rows]
 
-            await _each(ask, range(first, min(first + AT_ONCE, last + 1)))
+            await _each(ask, range(first, min(first + READS_AT_ONCE, last + 1)), READS_AT_ONCE)
             found += [due for hour in sorted(hours) for due in hours[hour]]
             if len(found) >= count:
                 break
@@ -233,8 +235,8 @@ def _together(writes: Iterable[_Write]) -> Iterator[list[_Write]]:
         yield several
 
 
-async def _each(function: Callable[[T], Awaitable[None]], items: Iterable[T]) -> None:
-    """`function` of every item, some at once. After a failure no more are begun; raises the first StoreError."""
+async def _each(function: Callable[[T], Awaitable[None]], items: Iterable[T], at_once: int) -> None:
+    """`function` of every item, so many at once. After a failure no more are begun; raises the first StoreError."""
     waiting = iter(items)
     failed: list[StoreError] = []
 
@@ -248,7 +250,7 @@ async def _each(function: Callable[[T], Awaitable[None]], items: Iterable[T]) ->
                 failed.append(error)
 
     async with trio.open_nursery() as nursery:
-        for item in itertools.islice(waiting, AT_ONCE):
+        for item in itertools.islice(waiting, at_once):
             nursery.start_soon(work, item)
     if failed:
         raise failed[0]
