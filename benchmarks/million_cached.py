@@ -32,6 +32,7 @@ from authoriser.ledger.apply import apply
 from authoriser.ledger.commands import AuthorisationRequest
 from authoriser.ledger.state import ShardState
 from authoriser.owner import Observers, ShardOwner, take_shard
+from authoriser.snapshots import Blob
 from authoriser.snapshots.blobs import COMMONS_ID, account_blob, commons_blob, commons_of
 from authoriser.snapshots.cassandra import CassandraSnapshots
 from benchmarks.decide import POLICY, START_MS, Setting, Traffic
@@ -81,27 +82,41 @@ async def fill(config: CassandraConfig, cards: int, progress: Progress) -> None:
 
     Interrupted, it goes on behind the last SLICE that is there whole.
     """
-    from benchmarks.million import make_card
-
     await create_schema(config, 1)
     task = progress.add_task("saving cards", total=cards)
     state = ShardState(0)
     async with await Session.open(config) as session:
         store = await CassandraSnapshots.open(session, shard=0)
         done = await _go_on(state, store, cards)
-        for first in range(done, cards, SLICE):
-            for card in range(first, min(first + SLICE, cards)):
+        progress.advance(task, done)
+        async with trio.open_nursery() as nursery:
+            # The next slice is made while Cassandra works on the one before.
+            send, slices = trio.open_memory_channel[list[Blob]](0)
+            nursery.start_soon(_make, state, range(done, cards), send)
+            async for blobs in slices:
+                await store.save(blobs[:-1])
+                await store.save(blobs[-1:])
+                progress.advance(task, len(blobs) - 1)
+        await store.move_checkpoint(1, state.last_ms)
+
+
+async def _make(state: ShardState, cards: range, send: trio.MemorySendChannel[list[Blob]]) -> None:
+    """Send the accounts' blobs, slice after slice, the commons after them last; behind all cards the epoch's end."""
+    from benchmarks.million import make_card
+
+    async with send:
+        for first in range(cards.start, cards.stop, SLICE):
+            for card in range(first, min(first + SLICE, cards.stop)):
                 make_card(state, card)
-            await store.save([account_blob(a, state.new_cards) for a in state.accounts.values()])
-            await store.save([commons_blob(state.commons)])
+                await trio.lowlevel.checkpoint()
+            blobs = [account_blob(a, state.new_cards) for a in state.accounts.values()]
             state.new_cards.clear()
             for account_id in list(state.accounts):
                 state.unload(account_id)
-            progress.update(task, completed=min(first + SLICE, cards))
-        if done <= cards:
+            await send.send([*blobs, commons_blob(state.commons)])
+        if cards.start <= cards.stop:
             apply(state, r.EpochEnded(state.last_ms))
-            await store.save([commons_blob(state.commons)])
-        await store.move_checkpoint(1, state.last_ms)
+            await send.send([commons_blob(state.commons)])
 
 
 async def _go_on(state: ShardState, store: CassandraSnapshots, cards: int) -> int:
