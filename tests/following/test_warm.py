@@ -27,7 +27,7 @@ from authoriser.warm import WarmAccounts
 
 Clock = trio.testing.MockClock
 BOUND = 3
-SEEDS = int(os.environ.get("AUTHORISER_WARM_SEEDS", "4"))
+SEEDS = int(os.environ.get("AUTHORISER_WARM_SEEDS", "2"))
 """Random lives of three processes."""
 ROUNDS_S = 30
 """Some snapshot rounds, and long enough for the checkpoint to follow."""
