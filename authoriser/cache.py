@@ -5,13 +5,11 @@ those that came before it, while the commands of other accounts go on. Owns who 
 which account goes when there are too many. Must not know messages, sockets or the driver: what happens to an account
 that came or goes is its owner's business (`Host`).
 
-Only an account whose last effect is in an acknowledged snapshot goes. Which of those, is told by the clock algorithm:
-an account that a record touched since it was last looked at gets a second chance. Its `version` says so by itself, so
-that a hit costs nothing but the look into the dictionary.
+Only an account whose last effect is in an acknowledged snapshot goes. Whose turn it is among those: `authoriser.turns`.
 """
 
 import itertools
-from collections import Counter, OrderedDict
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from enum import Enum
@@ -23,14 +21,15 @@ import trio
 from authoriser.ledger.state import Account, ShardState
 from authoriser.limits import (
     CACHE_CRAMPED_MARGIN,
-    CACHE_EVICTIONS_PART,
     CACHE_WAITERS_MAX,
     DUE_PAGE,
     LOAD_MAX_S,
     LOADS_AT_ONCE,
+    ROOM_MAX_S,
 )
 from authoriser.snapshots import STORE_FAILURES, Blob, CardEntry, Due, SnapshotStore, StoreError
 from authoriser.snapshots.blobs import account_of, first_expiry_ms
+from authoriser.turns import Turns
 
 
 class Verdict(Enum):
@@ -92,7 +91,7 @@ COUNTED = ("cache_misses", "cache_loads", "cache_evictions", "cache_failed_loads
 
 
 class AccountCache:
-    """Of one shard. `accounts_max` None never evicts: what was loaded stays."""
+    """Of one shard. Turns whose `accounts_max` is None never evict: what was loaded stays."""
 
     def __init__(
         self,
@@ -100,14 +99,14 @@ class AccountCache:
         store: SnapshotStore,
         host: Host,
         *,
-        accounts_max: int | None,
+        turns: Turns,
         expired_ms: int,
     ) -> None:
         """`expired_ms`: up to then, every hold that ended of an account not in memory has been let go."""
         self._state = state
         self._store = store
         self._host = host
-        self._accounts_max = accounts_max
+        self._turns = turns
         self._waiters: dict[Name, list[tuple[int, Waiter]]] = {}
         self._arrivals = itertools.count()
         self._again: set[Name] = set()
@@ -115,10 +114,7 @@ class AccountCache:
         self._loading: dict[str, trio.Event] = {}
         self._limiter = trio.CapacityLimiter(LOADS_AT_ONCE)
         self._pinned: Counter[str] = Counter()
-        self._clock: OrderedDict[str, int] = OrderedDict(
-            (account.account_id, account.version) for account in state.accounts.values()
-        )
-        """Account -> its version when it was last looked at; whose turn is next comes first."""
+        self._room = trio.lowlevel.ParkingLot()
         self._nursery: trio.Nursery | None = None
         self._looked_at = Due(expired_ms, "\U0010ffff")
         self.expired_ms = expired_ms
@@ -127,9 +123,12 @@ class AccountCache:
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Load what is wanted, until cancelled. Who waits then is not told any more."""
-        async with trio.open_nursery() as self._nursery:
-            task_status.started()
-            await trio.sleep_forever()
+        try:
+            async with trio.open_nursery() as self._nursery:
+                task_status.started()
+                await trio.sleep_forever()
+        finally:
+            self._nursery = None
 
     # ---- wanting
 
@@ -143,13 +142,12 @@ class AccountCache:
     def want(self, name: Name, waiter: Waiter) -> bool:
         """Have `waiter` told when what is not here was loaded, behind those who wait for the same account.
 
-        False where too many wait, or nothing more fits in: then nobody is told.
+        False where too many wait, nothing more fits in, or the cache has ended with its shard: then nobody is told.
         """
         waiters = self._waiters.get(name)
-        if self.waiting >= CACHE_WAITERS_MAX or self._is_full():
+        if self._nursery is None or self.waiting >= CACHE_WAITERS_MAX or self._is_full():
             return False
         if waiters is None:
-            assert self._nursery is not None, "nothing is wanted before the cache runs"
             waiters = self._waiters[name] = []
             self._nursery.start_soon(self._look_up, name)
         waiters.append((next(self._arrivals), waiter))
@@ -159,14 +157,24 @@ class AccountCache:
 
     @asynccontextmanager
     async def holding(self, names: Iterable[Name]) -> AsyncIterator[None]:
-        """Whatever of `names` there is, in memory as long as the body runs. Raises LoadFailedError."""
+        """Whatever of `names` there is, in memory as long as the body runs. Raises LoadFailedError.
+
+        Where memory is full of what is not saved, it waits for the round that makes room, which a payment could not.
+        """
         pinned: list[str] = []
         try:
+            await self._until_room()
             await self._bring_all(set(names), pinned)
             yield
         finally:
             self._pinned.subtract(pinned)
             self._pinned = +self._pinned
+
+    async def _until_room(self) -> None:
+        with trio.move_on_after(ROOM_MAX_S):
+            while self._is_full():
+                self._host.cache_is_cramped()
+                await self._room.park()
 
     async def _bring_all(self, names: set[Name], pinned: list[str]) -> None:
         """Load what is not here of `names`, all at once, and pin each account in the step in which it is here."""
@@ -289,8 +297,9 @@ class AccountCache:
                 f"the snapshot of {account.account_id!r} knows record {account.version}, and this process "
                 f"{state.record_no}: another one has the shard"
             )
+        self._turns.check(account)
         state.load(account)
-        self._clock[account.account_id] = account.version
+        self._turns.came(account.account_id)
         self._host.cache_counts("cache_loads")
         names = [Name("account", account.account_id)]
         for card in account.cards.values():
@@ -310,39 +319,30 @@ class AccountCache:
     # ---- eviction
 
     def _is_full(self) -> bool:
-        most = self._accounts_max
+        most = self._turns.accounts_max
         return most is not None and len(self._state.accounts) > 2 * most + CACHE_CRAMPED_MARGIN
 
     def saved(self, account_ids: Iterable[str]) -> None:
         """Snapshots of these were acknowledged: they may go from now on, and new ones among them have their turn."""
-        accounts = self._state.accounts
         for account_id in account_ids:
-            if account_id not in self._clock and account_id in accounts:
-                self._clock[account_id] = accounts[account_id].version
+            self._turns.came(account_id)
         self.make_room()
+        if not self._is_full():
+            self._room.unpark_all()
 
     def make_room(self) -> None:
         """Evict down to a little below the bound, as far as accounts may go."""
-        most = self._accounts_max
-        accounts = self._state.accounts
-        if most is None or len(accounts) <= most:
+        wanted = self._turns.wanted
+        if not wanted:
             return
-        wanted = len(accounts) - most + most // CACHE_EVICTIONS_PART
         in_use = self._host.accounts_in_use() | self._pinned.keys()
         now_ms = self._host.now_ms()
-        gone = 0
-        for _ in range(min(len(self._clock), 2 * wanted + CACHE_CRAMPED_MARGIN)):
-            account_id, seen = next(iter(self._clock.items()))
-            account = accounts[account_id]
-            if account.version == seen and account_id not in in_use and self._may_go(account, now_ms):
-                self._evict(account)
-                gone += 1
-                if gone == wanted:
-                    return
-            else:
-                self._clock[account_id] = account.version
-                self._clock.move_to_end(account_id)
-        if len(accounts) > most:
+
+        def may_go(account: Account) -> bool:
+            return account.account_id not in in_use and self._may_go(account, now_ms)
+
+        self._turns.leave(wanted, may_go, self._evict)
+        if self._turns.wanted:
             self._host.cache_is_cramped()
 
     def _may_go(self, account: Account, now_ms: int) -> bool:
@@ -355,7 +355,6 @@ class AccountCache:
     def _evict(self, account: Account) -> None:
         self._host.account_goes(account)
         self._state.unload(account.account_id)
-        del self._clock[account.account_id]
         self._host.cache_counts("cache_evictions")
         if self._waiters:
             self._again.add(Name("account", account.account_id))
@@ -373,8 +372,29 @@ class AccountCache:
         page = await self._store.due(self._looked_at, until_ms, DUE_PAGE)
         missing = dict.fromkeys(due.account_id for due in page if due.account_id not in self._state.accounts)
         if missing:
-            for blob in await self._store.load_many(missing):
-                self._take_in(blob)
+            await self._bring_many(missing)
         if page:
             self._looked_at = page[-1]
         return len(page) < DUE_PAGE
+
+    async def _bring_many(self, account_ids: Iterable[str]) -> None:
+        """Load those that have a snapshot. Of one account there is one read at a time, whoever asks for it.
+
+        Otherwise an account could come, change, be saved and leave while another read of it is on its way, and come
+        back by that as it was before.
+        """
+        under_way: list[str] = []
+        mine: list[str] = []
+        for account_id in account_ids:
+            (under_way if account_id in self._loading else mine).append(account_id)
+        done = trio.Event()
+        self._loading.update(dict.fromkeys(mine, done))
+        try:
+            for blob in await self._store.load_many(mine):
+                self._take_in(blob)
+        finally:
+            for account_id in mine:
+                del self._loading[account_id]
+            done.set()
+        for account_id in under_way:
+            await self._bring(account_id)

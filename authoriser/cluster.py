@@ -20,6 +20,8 @@ from authoriser.journal.sqlite import JOURNAL_FILE
 from authoriser.keys import KeyFileError, PanKey
 from authoriser.passwords import PasswordError
 from authoriser.places import JOURNAL_MARK, journal_mark_of, write_durably
+from authoriser.snapshots.cassandra import CassandraSnapshots
+from authoriser.snapshots.contract import StoreError
 
 REMEMBER_KEY = "INSERT INTO {keyspace}.pan_keys (version, fingerprint) VALUES (?, ?) IF NOT EXISTS"
 
@@ -63,6 +65,16 @@ async def require_readable(section: CassandraSection, pan_key: PanKey | None) ->
             await _refuse_stranger(session, section, pan_key)
     except (CassandraError, PasswordError, SchemaError) as error:
         raise ClusterError(_in_words(section, error)) from None
+
+
+async def open_snapshots(session: Session, section: CassandraSection, *, shard: int) -> CassandraSnapshots:
+    """The shard's snapshots beside its journal. Raises ClusterError."""
+    try:
+        return await CassandraSnapshots.open(session, shard=shard)
+    except (CassandraError, SchemaError) as error:
+        raise ClusterError(_in_words(section, error)) from None
+    except StoreError as error:
+        raise ClusterError(f"cassandra.keyspace {section.keyspace}: {error}") from None
 
 
 async def _require_keyspace(session: Session, section: CassandraSection) -> None:

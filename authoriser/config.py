@@ -224,9 +224,6 @@ def load_config(path: Path | None = None, overrides: Overrides | None = None) ->
     )
     for table in (root, issuer, keys, admin, telemetry):
         table.refuse_the_rest()
-    if config.cassandra is not None and config.cache_accounts_max is not None:
-        text = "bounds memory beside the embedded journal; with [cassandra] every account is in memory: leave it out"
-        problems.append(Problem("cache_accounts_max", text))
     if problems:
         raise ConfigError(problems)
     return config

@@ -20,6 +20,7 @@ from authoriser.journal.group_commit import append_until_known
 from authoriser.ledger.commands import Policy
 from authoriser.limits import EVENTS_PAGE
 from authoriser.recovery import Replayer
+from authoriser.warm import WarmAccounts
 
 LOOKS_A_LEASE = 20
 """A lease is found to be over at most a twentieth of it late."""
@@ -63,8 +64,11 @@ class Follower:
         policies: Mapping[str, Policy],
         clock: LedgerClock,
         observers: FollowerObservers | None = None,
+        warm: WarmAccounts | None = None,
     ) -> None:
+        """With `warm`, not every account is in memory: it brings in what the log touches next."""
         self.replayer = replayer
+        self._warm = warm
         self.nonce = secrets.token_hex(8)
         self._journal = journal
         self._lease = lease
@@ -82,6 +86,8 @@ class Follower:
         blind = False
         while True:
             try:
+                if self._warm is not None:
+                    await self._warm.look()
                 if await self.catch_up():
                     silent_since = trio.current_time()
                 elif self.replayer.state.commons.ended_clean or self._over(silent_since):
@@ -110,9 +116,13 @@ class Follower:
     async def _apply_from(self, read: Callable[..., Awaitable[list[tuple[int, bytes]]]]) -> bool:
         before = self.replayer.next_seq
         while batches := await read(self.replayer.next_seq, EVENTS_PAGE):
+            if self._warm is not None:
+                await self._warm.bring(batches)
             for seq, blob in batches:
                 self.replayer.feed(seq, blob)
                 await trio.lowlevel.checkpoint()
+            if self._warm is not None:
+                self._warm.applied()
         return self.replayer.next_seq > before
 
     async def _seal(self, silent_since: float) -> Sealed | None:
@@ -124,7 +134,8 @@ class Follower:
         if await self._apply_from(self._journal.read):
             return None
         replayer = self.replayer
-        state, seq = replayer.state, replayer.next_seq
+        # The whole log is known now: an account that knows more would be of a store that is not this journal's.
+        state, seq = replayer.finish(), replayer.next_seq
         now_ms = self._clock.now_ms(state.last_ms)
         records = epoch_records(state, epoch=seq, nonce=self.nonce, now_ms=now_ms, policies=self._policies)
         batch = Batch(

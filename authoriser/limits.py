@@ -137,6 +137,10 @@ than this process can decide."""
 LOAD_MAX_S = 1.0
 """A miss whose load takes longer has failed: its request is told 91 while its network still listens."""
 
+ROOM_MAX_S = 5.0
+"""How long an operator's change waits for room in memory: a snapshot round or two. A file's rows come faster than they
+can be saved."""
+
 CACHE_WAITERS_MAX = 10_000
 """Commands that wait for a load. Beyond it requests get 91 and facts silence, as with a full journal."""
 
@@ -145,6 +149,20 @@ CACHE_EVICTIONS_PART = 64
 
 CACHE_CRAMPED_MARGIN = 64
 """Accounts looked at for eviction beyond those wanted, and accounts over twice the bound before no more are loaded."""
+
+CACHE_LEFT_REMEMBERED_MIN = 10_000
+"""Accounts that left, of which the version is remembered that each had: one that comes back older is refused. So many
+at least, and as many as may be in memory."""
+
+CHECKPOINT_LOOK_S = 1.0
+"""Between two looks of a follower at how far its leader's snapshots are: one row."""
+
+CHECKPOINT_LOOK_MAX_S = 0.5
+"""What such a look may take: meanwhile the log is not looked at."""
+
+CHECKPOINT_MARKS_MAX = 10_000
+"""Places of the log that a follower remembers until the checkpoint passes them. Beyond it every other one is dropped:
+accounts then leave a little later."""
 
 DUE_PAGE = 500
 """Accounts with ended holds that are loaded together."""

@@ -9,6 +9,7 @@ Knows nothing of sockets or ISO 8583.
 import heapq
 import secrets
 from collections.abc import Callable
+from typing import Self
 
 import trio
 from msgspec import Struct
@@ -43,8 +44,9 @@ from authoriser.ledger.records import (
 from authoriser.ledger.state import Account, ShardState
 from authoriser.limits import EXPIRIES_STALE_MAX, SWEEP_HOLDS_MAX, SWEEP_INTERVAL_S
 from authoriser.recovery import recover, recover_tail
-from authoriser.snapshots import STORE_FAILURES, SnapshotStore, WholeStore
+from authoriser.snapshots import STORE_FAILURES, Checkpoint, SnapshotStore, WholeStore
 from authoriser.snapshots.writer import SnapshotWriter
+from authoriser.turns import Turns
 
 MOVING = (Decided, Reversed, HoldVoided, HoldExpired, Cleared, HoldReleased, ExceptionSettled)
 """Records that change what payments hold."""
@@ -65,13 +67,19 @@ class Observers(Struct):
 
 
 class Partly(Struct, frozen=True):
-    """Not every account is in memory: at most `accounts_max` (None: what was loaded stays), by the snapshots' word.
+    """Not every account is in memory: at most `turns.accounts_max`, or what was loaded stays where that is None.
 
-    `expired_ms` is up to when holds that ended have been let go in what they have.
+    `expired_ms` is up to when holds that ended have been let go in what the snapshots have.
     """
 
-    accounts_max: int | None
+    turns: Turns
     expired_ms: int
+
+    @classmethod
+    def since(cls, checkpoint: Checkpoint, turns: Turns, now_ms: int) -> Self:
+        """With the tail from `checkpoint` in memory, of which nothing left that is not behind a later one."""
+        # Before the first checkpoint the tail is the whole journal: nothing is out of memory that could be due.
+        return cls(turns, checkpoint.expired_ms if checkpoint.seq else now_ms)
 
 
 class ShardOwner:
@@ -108,7 +116,7 @@ class ShardOwner:
         self.cache: AccountCache | None = None
         if partly is not None:
             self.cache = AccountCache(
-                state, snapshots, self, accounts_max=partly.accounts_max, expired_ms=partly.expired_ms
+                state, snapshots, self, turns=partly.turns, expired_ms=partly.expired_ms
             )
         self.snapshots = SnapshotWriter(
             state,
@@ -365,9 +373,8 @@ async def take_shard(
         replayer = await recover(journal, snapshots, shard)
     else:
         replayer, checkpoint = await recover_tail(journal, snapshots, shard)
-        # Before the first checkpoint the tail is the whole journal: nothing is out of memory that could be due.
-        expired_ms = checkpoint.expired_ms if checkpoint.seq else clock.now_ms(replayer.state.last_ms)
-        partly = Partly(cache_accounts_max, expired_ms)
+        turns = Turns(replayer.state.accounts, cache_accounts_max)
+        partly = Partly.since(checkpoint, turns, clock.now_ms(replayer.state.last_ms))
     return ShardOwner(
         state=replayer.state,
         tail=replayer.tail,

@@ -23,6 +23,7 @@ __all__ = [
     "bring_touched",
     "recover",
     "recover_tail",
+    "touched_by",
 ]
 
 
@@ -117,7 +118,7 @@ async def recover(journal: Journal, snapshots: WholeStore, shard: int) -> Replay
 async def recover_tail(journal: Journal, snapshots: SnapshotStore, shard: int) -> tuple[Replayer, Checkpoint]:
     """Replay the journal's tail over the accounts that it touches, and load no other. `finish` was called.
 
-    Raises one of STORE_FAILURES or RecoveryError where a snapshot can't be had, and what `recover` does.
+    Raises one of STORE_FAILURES where a snapshot can't be had, and what `recover` does.
     """
     with _nothing_collected():
         checkpoint = await snapshots.checkpoint()
@@ -139,19 +140,22 @@ async def bring_touched(
     """Load the accounts that these batches touch, those that are not in memory and have a snapshot.
 
     To be called before they are replayed. One without a snapshot is opened by a record of the tail itself. Raises
-    BatchError, RecoveryError, or one of STORE_FAILURES.
+    BatchError, or one of STORE_FAILURES.
     """
+    touched = touched_by(batches, state.shard)
+    touched.difference_update(state.accounts)
+    for saved in await snapshots.load_many(touched):
+        state.load(account_of(saved))
+
+
+def touched_by(batches: list[tuple[int, bytes]], shard: int) -> set[str]:
+    """The accounts that records of these batches name. Raises BatchError."""
     touched: set[str] = set()
     for seq, blob in batches:
-        batch, _ = decode_batch(blob, seq=seq, shard=state.shard, previous_hash=None)
+        batch, _ = decode_batch(blob, seq=seq, shard=shard, previous_hash=None)
         touched.update(getattr(record, "account_id", "") for record in batch.records)
     touched.discard("")
-    touched.difference_update(state.accounts)
-    try:
-        for saved in await snapshots.load_many(touched):
-            state.load(account_of(saved))
-    except StoreError as error:
-        raise RecoveryError(str(error)) from None
+    return touched
 
 
 @contextmanager

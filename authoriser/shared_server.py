@@ -18,6 +18,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from authoriser import __version__
+from authoriser.admin import protocol
 from authoriser.admin.server import AdminSocketError
 from authoriser.admin.standby import RoleMethods
 from authoriser.authentication import Authenticator
@@ -25,7 +26,7 @@ from authoriser.cassandra.safety import UnsafeServer, require_safe
 from authoriser.cassandra.session import CassandraError, Session
 from authoriser.cassandra_access import cassandra_config
 from authoriser.clock import LedgerClock
-from authoriser.cluster import ClusterError, RetriesTold, check_belongs, open_cluster
+from authoriser.cluster import ClusterError, RetriesTold, check_belongs, open_cluster, open_snapshots
 from authoriser.config import CassandraSection, Config, LinkConfig
 from authoriser.epochs import Sealed
 from authoriser.following import Follower, FollowerObservers, Glancing, Lease
@@ -36,18 +37,21 @@ from authoriser.journal.contract import Fenced, JournalLocked, Unknown
 from authoriser.journal.sqlite import lock_directory
 from authoriser.keys import KeyFileError, PanKey
 from authoriser.link import Link
-from authoriser.owner import ShardOwner
+from authoriser.owner import Partly, ShardOwner
 from authoriser.passwords import PasswordError
 from authoriser.places import SHARD, shard_directory
 from authoriser.projections.history import History
-from authoriser.recovery import RecoveryError, Replayer, recover
+from authoriser.recovery import RecoveryError, Replayer, recover, recover_tail
 from authoriser.relay.supervisor import supervise
 from authoriser.server import Server, make_link
+from authoriser.snapshots import StoreError
+from authoriser.snapshots.cassandra import CassandraSnapshots
 from authoriser.snapshots.sqlite import SqliteSnapshots
 from authoriser.standby import Doorman, FollowerPipeline, Nobody
 from authoriser.starting import StartFailed, leaves, other_format, refuse_wrong_clock, settle_memory
 from authoriser.status import StatusPage
 from authoriser.translate import Tokens
+from authoriser.warm import WarmAccounts
 from isowire import DialectError
 
 log = structlog.get_logger()
@@ -80,8 +84,10 @@ class SharedServer(Server):
         self._page = StatusPage(config, self.counters, self.listeners, journal=where)
         self._replayer = Replayer(SHARD)
         """The state of a follower; empty until it has read itself in."""
+        self._warm: WarmAccounts | None = None
+        """Where not every account is in memory."""
         self._role = RECOVERING
-        self._roles = RoleMethods(lambda: self._page.following(self._replayer, self._role))
+        self._roles = RoleMethods(self._following)
         self._doormen: dict[str, Doorman] = {}
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
@@ -121,7 +127,7 @@ class SharedServer(Server):
                 stack.callback(slots.close)
                 self._history = History(directory, slots)
                 await check_belongs(directory, journal)
-                snapshots = await trio.to_thread.run_sync(SqliteSnapshots, directory, other_format)
+                snapshots = await self._snapshots(session)
                 stack.push_async_callback(snapshots.close)
             except (
                 ClusterError,
@@ -153,6 +159,16 @@ class SharedServer(Server):
                 unsafe = str(error)
             except CassandraError:
                 continue  # more are away than before
+
+    async def _snapshots(self, session: Session) -> SqliteSnapshots | CassandraSnapshots:
+        """With a bound on memory, those that the shard's processes share; else a cache of this process's own."""
+        if self._bounded:
+            return await open_snapshots(session, self._section, shard=SHARD)
+        return await trio.to_thread.run_sync(SqliteSnapshots, self._directory, other_format)
+
+    @property
+    def _bounded(self) -> bool:
+        return self._config.cache_accounts_max is not None
 
     def _in_time(self, link: LinkConfig) -> LinkConfig:
         """No deadline is longer than the lease: a reply that an append lets go has passed its deadline by the moment
@@ -204,13 +220,14 @@ class SharedServer(Server):
                     policies={link.name: link.policy for link in opened.links},
                     clock=self._clock,
                     observers=_logged,
+                    warm=self._warm,
                 )
                 self._role = FOLLOWER
                 self._watch_follower()
                 self._say_following()
                 task_status.started()
                 sealed = await follower.until_leading()
-            except (RecoveryError, BatchError, ClusterError, Unknown, sqlite3.Error) as error:
+            except (RecoveryError, BatchError, ClusterError, StoreError, Unknown, sqlite3.Error) as error:
                 raise StartFailed(f"{self._page.journal}: {error}") from error
             nursery.cancel_scope.cancel()
         return sealed
@@ -220,21 +237,41 @@ class SharedServer(Server):
         scope.cancel()
 
     async def _recovered(self, opened: "Opened") -> Replayer:
-        """A state from this process's own snapshots and the log. A log that is away is waited for."""
+        """A state from snapshots and the log. A log or a store that is away is waited for."""
         while True:
             try:
                 await check_belongs(self._directory, opened.journal)
-                replayer = await recover(Glancing(opened.journal), opened.snapshots, SHARD)
-            except Unknown as unknown:
-                if not unknown.retry:
+                replayer = await self._read_in(opened)
+            except (StoreError, Unknown) as error:
+                if not (error.retry if isinstance(error, Unknown) else error.passing):
                     raise
-                log.warning("the journal is away; trying again", error=str(unknown))
+                log.warning("the journal is away; trying again", error=str(error))
                 await trio.sleep(RECOVER_RETRY_S)
             else:
                 last_ms = replayer.state.last_ms
                 refuse_wrong_clock(self._clock.now_ms(last_ms), last_ms)
                 log.debug("memory settled", huge_pages_mb=settle_memory() >> 20)
                 return replayer
+
+    async def _read_in(self, opened: "Opened") -> Replayer:
+        """Everything; with a bound on memory what the tail touches, and `_warm` for what is touched later."""
+        journal, snapshots = Glancing(opened.journal), opened.snapshots
+        self._warm = None
+        if isinstance(snapshots, SqliteSnapshots):
+            return await recover(journal, snapshots, SHARD)
+        replayer, checkpoint = await recover_tail(journal, snapshots, SHARD)
+        self._warm = WarmAccounts(
+            replayer,
+            snapshots,
+            checkpoint,
+            accounts_max=self._config.cache_accounts_max,
+            on_failure=lambda error: log.warning("the checkpoint can't be looked at", error=str(error)),
+        )
+        return replayer
+
+    def _following(self) -> protocol.Status:
+        saved = self._warm.saved_record_no if self._warm is not None else 0
+        return self._page.following(self._replayer, self._role, saved_record_no=saved)
 
     def _watch_follower(self) -> None:
         counters = self.counters
@@ -245,6 +282,8 @@ class SharedServer(Server):
         counters.watch("durable_seq", lambda: self._replayer.tail.seq)
         counters.watch("epoch", lambda: self._replayer.state.commons.epoch)
         counters.watch("leading", lambda: 0)
+        if self._bounded:
+            counters.watch("loads_waiting", lambda: 0)
 
     def _say_following(self) -> None:
         replayer = self._replayer
@@ -253,7 +292,17 @@ class SharedServer(Server):
             f"authoriser {__version__} follows shard {SHARD}: epoch {epoch}, batch {seq}; {cards} cards\n"
         )
         sys.stdout.flush()
-        log.info("following", pid=os.getpid(), epoch=epoch, durable_seq=seq, cards=cards)
+        began = self._warm.checkpoint.seq if self._warm is not None else 0
+        accounts = len(replayer.state.accounts)
+        log.info(
+            "following",
+            pid=os.getpid(),
+            epoch=epoch,
+            durable_seq=seq,
+            checkpoint_seq=began,
+            accounts=accounts,
+            cards=cards,
+        )
 
     # ---- leading
 
@@ -272,6 +321,7 @@ class SharedServer(Server):
             observers=self._observers(),
             sealed=sealed,
             heartbeat_s=self._lease.heartbeat_s,
+            partly=self._partly(),
         )
         try:
             async with trio.open_nursery() as term:
@@ -290,6 +340,14 @@ class SharedServer(Server):
                 raise leaves(lost)[0] from lost
         finally:
             self._close_term()
+
+    def _partly(self) -> Partly | None:
+        """What is in memory when this process begins to lead; None for everything."""
+        warm, self._warm = self._warm, None
+        if warm is None:
+            return None
+        now_ms = self._clock.now_ms(self._replayer.state.last_ms)
+        return Partly.since(warm.checkpoint, warm.turns, now_ms)
 
     async def _mark_directory(self, opened: "Opened") -> None:
         """Before anything of the shard is saved in it. Its first batch may be the one that was just appended."""
@@ -346,7 +404,7 @@ class Opened(Struct, frozen=True):
     links: list[Link]
     session: Session
     journal: CassandraJournal
-    snapshots: SqliteSnapshots
+    snapshots: SqliteSnapshots | CassandraSnapshots
     pan_key: PanKey
 
 

@@ -45,8 +45,11 @@ class StatusPage:
             relay=self.relay.status() if self.relay is not None else None,
         )
 
-    def following(self, replayer: Replayer, role: str) -> p.Status:
-        """Of a process that keeps a state warm for the day when it decides, or reads itself into one."""
+    def following(self, replayer: Replayer, role: str, *, saved_record_no: int = 0) -> p.Status:
+        """Of a process that keeps a state warm for the day when it decides, or reads itself into one.
+
+        Up to `saved_record_no` its leader has saved all, as far as it knows.
+        """
         state = replayer.state
         return self._status(
             state,
@@ -56,7 +59,7 @@ class StatusPage:
             holds=sum(len(account.holds) for account in state.accounts.values()),
             in_flight=0,
             pending_records=0,
-            snapshots=p.SnapshotStatus(0, len(state.dirty)),
+            snapshots=p.SnapshotStatus(saved_record_no, len(state.dirty)),
         )
 
     def _status(

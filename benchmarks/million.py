@@ -30,6 +30,7 @@ from msgspec import Struct
 from rich.console import Console
 from rich.progress import Progress
 
+from authoriser.config_checks import parse_address
 from authoriser.journal.batch import GENESIS, VERSION, Batch, encode_batch
 from authoriser.journal.sqlite import SqliteJournal
 from authoriser.ledger import commands as c
@@ -238,7 +239,8 @@ def _cached(arguments: argparse.Namespace) -> None:
     from benchmarks import million_cached
 
     try:
-        report = million_cached.measure(arguments.cards, arguments.cache, arguments.dir)
+        on = (arguments.on.host, arguments.on.port) if arguments.on is not None else None
+        report = million_cached.measure(arguments.cards, arguments.cache, arguments.dir, on=on)
     except million_cached.WrongCachedError as problem:
         sys.exit(f"nothing was measured: {problem}")
     if arguments.json:
@@ -261,6 +263,12 @@ def main() -> None:
         "--cassandra", action="store_true", help="on a real Cassandra, most of them not in memory"
     )
     parser.add_argument("--cache", type=int, default=100_000, help="accounts in memory with --cassandra")
+    parser.add_argument(
+        "--on",
+        type=parse_address,
+        metavar="HOST:PORT",
+        help="with --cassandra: one that runs, and keeps the cards: filling goes on where it was interrupted",
+    )
     parser.add_argument("--dir", type=Path, default=Path(), help="where there is room: 1 kB a card")
     arguments = parser.parse_args()
     if not 1 <= arguments.cards <= CARDS_MOST or arguments.payments < 0:

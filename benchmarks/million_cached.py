@@ -32,7 +32,8 @@ from authoriser.ledger.apply import apply
 from authoriser.ledger.commands import AuthorisationRequest
 from authoriser.ledger.state import ShardState
 from authoriser.owner import Observers, ShardOwner, take_shard
-from authoriser.snapshots.blobs import account_blob, commons_blob
+from authoriser.snapshots import Blob
+from authoriser.snapshots.blobs import COMMONS_ID, account_blob, commons_blob, commons_of
 from authoriser.snapshots.cassandra import CassandraSnapshots
 from benchmarks.decide import POLICY, START_MS, Setting, Traffic
 from benchmarks.machine import Machine, look
@@ -42,6 +43,8 @@ from stack.servers import LIBRARY
 KEYSPACE: Final = "million"
 SLICE: Final = 2_000
 PAYMENTS: Final = 20_000
+RECORDS_A_CARD: Final = 3
+"""Of an import: its account, the card, and the funding."""
 AT_ONCE: Final = 64
 """Payments under way at a time."""
 
@@ -51,6 +54,7 @@ class CachedReport(Struct, frozen=True):
     cards: int
     cache: int
     fill_s: float
+    """Since it was last interrupted."""
     boot_s: float
     """From the first line of the process to a shard that decides: imports, connection, checkpoint, tail."""
     resident_mb: float
@@ -74,26 +78,59 @@ class WrongCachedError(Exception):
 
 
 async def fill(config: CassandraConfig, cards: int, progress: Progress) -> None:
-    """Snapshots and their indexes of so many cards, an account each, and a checkpoint over them."""
-    from benchmarks.million import make_card
+    """Snapshots and their indexes of so many cards, an account each, and a checkpoint over them.
 
+    Interrupted, it goes on behind the last SLICE that is there whole.
+    """
     await create_schema(config, 1)
     task = progress.add_task("saving cards", total=cards)
     state = ShardState(0)
-    apply(state, r.EpochStarted(START_MS, 1, "bench", "bench", clean=True))
     async with await Session.open(config) as session:
         store = await CassandraSnapshots.open(session, shard=0)
-        for first in range(0, cards, SLICE):
-            for card in range(first, min(first + SLICE, cards)):
+        done = await _go_on(state, store, cards)
+        progress.advance(task, done)
+        async with trio.open_nursery() as nursery:
+            # The next slice is made while Cassandra works on the one before.
+            send, slices = trio.open_memory_channel[list[Blob]](0)
+            nursery.start_soon(_make, state, range(done, cards), send)
+            async for blobs in slices:
+                await store.save(blobs[:-1])
+                await store.save(blobs[-1:])
+                progress.advance(task, len(blobs) - 1)
+        await store.move_checkpoint(1, state.last_ms)
+
+
+async def _make(state: ShardState, cards: range, send: trio.MemorySendChannel[list[Blob]]) -> None:
+    """Send the accounts' blobs, slice after slice, the commons after them last; behind all cards the epoch's end."""
+    from benchmarks.million import make_card
+
+    async with send:
+        for first in range(cards.start, cards.stop, SLICE):
+            for card in range(first, min(first + SLICE, cards.stop)):
                 make_card(state, card)
-            await store.save([account_blob(a, state.new_cards) for a in state.accounts.values()])
+                await trio.lowlevel.checkpoint()
+            blobs = [account_blob(a, state.new_cards) for a in state.accounts.values()]
             state.new_cards.clear()
             for account_id in list(state.accounts):
                 state.unload(account_id)
-            progress.update(task, completed=min(first + SLICE, cards))
-        apply(state, r.EpochEnded(state.last_ms))
-        await store.save([commons_blob(state.commons)])
-        await store.move_checkpoint(1, state.last_ms)
+            await send.send([*blobs, commons_blob(state.commons)])
+        if cards.start <= cards.stop:
+            apply(state, r.EpochEnded(state.last_ms))
+            await send.send([commons_blob(state.commons)])
+
+
+async def _go_on(state: ShardState, store: CassandraSnapshots, cards: int) -> int:
+    """How many cards the store has, with `state` right behind them; one more than `cards` where it has the end too."""
+    found = await store.load_one(COMMONS_ID)
+    if found is None:
+        apply(state, r.EpochStarted(START_MS, 1, "bench", "bench", clean=True))
+        return 0
+    state.commons = commons_of(found)
+    if state.commons.version > RECORDS_A_CARD * cards + 2:
+        raise WrongCachedError(f"keyspace {KEYSPACE} has more cards, or payments of another run: drop it")
+    done = -(-(state.commons.version - 1) // RECORDS_A_CARD)
+    state.record_no, state.last_ms = 1 + done * RECORDS_A_CARD, START_MS
+    return done
 
 
 BOOT: Final = """
@@ -113,7 +150,7 @@ def status_mb(key: str) -> float:
     raise KeyError(key)
 
 
-async def serve(began: float, host: str, port: int, cards: int, cache: int, record_no: int) -> None:
+async def serve(began: float, host: str, port: int, cards: int, cache: int, payments: int) -> None:
     """The process that is measured. Prints its figures as JSON."""
     counts = dict.fromkeys(COUNTED, 0)
 
@@ -121,6 +158,8 @@ async def serve(began: float, host: str, port: int, cards: int, cache: int, reco
         counts[what] += 1
 
     log = MemoryLog()
+    # The epoch's two records, and an import's rows.
+    record_no = 2 + RECORDS_A_CARD * cards
     last = Batch(VERSION, 0, 1, 1, "bench", record_no + 1, START_MS, GENESIS, [])
     log.batches.append(encode_batch(last)[0])
     async with await Session.open(CassandraConfig(((host, port),), KEYSPACE)) as session:
@@ -140,7 +179,7 @@ async def serve(began: float, host: str, port: int, cards: int, cache: int, reco
                 "boot_s": time.perf_counter() - began,
                 "resident_mb": status_mb("VmRSS"),
             }
-            found |= await _pay(owner, cards)
+            found |= await _pay(owner, cards, payments)
             nursery.cancel_scope.cancel()
     found |= {
         "peak_mb": status_mb("VmHWM"),
@@ -151,14 +190,14 @@ async def serve(began: float, host: str, port: int, cards: int, cache: int, reco
     sys.stdout.write(json.dumps(found))
 
 
-async def _pay(owner: ShardOwner, cards: int) -> dict[str, Any]:
-    """PAYMENTS of cards far from each other, as a pipeline asks: at once where the account is here, else when it is."""
+async def _pay(owner: ShardOwner, cards: int, payments: int) -> dict[str, Any]:
+    """Of cards far from each other, as a pipeline asks: at once where the account is here, else when it is."""
     cache = owner.cache
     assert cache is not None, "it was asked for"
     traffic = Traffic(Setting(cards=cards, seed=2), after=10**9)
     waits_ms: list[float] = []
     seen = {"approved": 0, "hits": 0, "accounts_most": 0}
-    numbers = iter(range(PAYMENTS))
+    numbers = iter(range(payments))
 
     def decide(command: AuthorisationRequest) -> None:
         reply = owner.execute(command, POLICY).reply
@@ -196,42 +235,52 @@ async def _pay(owner: ShardOwner, cards: int) -> dict[str, Any]:
     waits_ms.sort()
     return {
         **seen,
-        "payments": PAYMENTS,
-        "payments_per_s": PAYMENTS / took_s,
+        "payments": payments,
+        "payments_per_s": payments / took_s,
         "miss_p50_ms": waits_ms[len(waits_ms) // 2] if waits_ms else 0.0,
         "miss_p99_ms": waits_ms[len(waits_ms) * 99 // 100] if waits_ms else 0.0,
     }
 
 
-def measure(cards: int, cache: int, directory: Path) -> CachedReport:
-    """Start a Cassandra, fill it, and pay. Raises WrongCachedError, or what the stack raises."""
+def measure(
+    cards: int, cache: int, directory: Path, *, payments: int = PAYMENTS, on: tuple[str, int] | None = None
+) -> CachedReport:
+    """Fill a Cassandra and pay: one that is started for it, or the one `on` (host, port), which keeps what it is given.
+
+    Raises WrongCachedError, or what the stack raises.
+    """
+    if on is not None:
+        return _measured(on, cards, cache, payments, directory)
     with tempfile.TemporaryDirectory(prefix="million-", dir=directory) as scratch:
         stack = Stack(Path(scratch), Wanted(cassandra_nodes=1, kafka_nodes=0), library=LIBRARY, tied=True)
         try:
             stack.up()
             node = stack.node("cassandra")
-            config = CassandraConfig(((node.host, node.port),), KEYSPACE)
-            began = time.perf_counter()
-            with Progress(console=Console(stderr=True), transient=True) as progress:
-                trio.run(fill, config, cards, progress)
-            fill_s = time.perf_counter() - began
-            # Of an import's rows: an account, a card and its funding each, and the epoch's two.
-            arguments = map(str, (node.host, node.port, cards, cache, 3 * cards + 2))
-            done = subprocess.run(
-                [sys.executable, "-c", BOOT, *arguments],
-                capture_output=True,
-                text=True,
-                check=False,
-                timeout=1_800,
-                env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
-            )
+            return _measured((node.host, node.port), cards, cache, payments, directory)
         finally:
             stack.down(forget=True)
+
+
+def _measured(
+    address: tuple[str, int], cards: int, cache: int, payments: int, directory: Path
+) -> CachedReport:
+    began = time.perf_counter()
+    with Progress(console=Console(stderr=True), transient=True) as progress:
+        trio.run(fill, CassandraConfig((address,), KEYSPACE), cards, progress)
+    fill_s = time.perf_counter() - began
+    done = subprocess.run(
+        [sys.executable, "-c", BOOT, address[0], *map(str, (address[1], cards, cache, payments))],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=1_800,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    )
     if done.returncode:
         raise WrongCachedError((done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1])
     found: dict[str, Any] = json.loads(done.stdout)
-    if found["approved"] + found["failed_loads"] < PAYMENTS:
-        raise WrongCachedError(f"of {PAYMENTS} payments: {found}")
+    if found["approved"] + found["failed_loads"] < payments:
+        raise WrongCachedError(f"of {payments} payments: {found}")
     return CachedReport(machine=look(directory), cards=cards, cache=cache, fill_s=fill_s, **found)
 
 

@@ -12,6 +12,14 @@ MAJOR_MIN = 4
 """3.x has no system_views.settings, and lightweight transactions of it lost writes in ways that 4.0 repaired."""
 SYNCED = ("batch", "group")
 REPLICAS_FOR_REPLICATED = 3
+KEPT = {
+    "journal": "the journal",
+    "snapshots": "accounts",
+    "card_index": "cards",
+    "hold_expiries": "the ends of holds",
+    "checkpoints": "the checkpoint",
+}
+"""Tables whose rows must stay until they are deleted, and what they are."""
 
 
 class UnsafeServer(Exception):  # noqa: N818 - says what it is
@@ -32,13 +40,15 @@ async def require_safe(session: Session) -> tuple[str, ...]:
         "SELECT durable_writes, replication FROM system_schema.keyspaces WHERE keyspace_name = %s",
         (keyspace,),
     )
-    (table,) = await session.execute(
-        "SELECT default_time_to_live FROM system_schema.tables WHERE keyspace_name = %s AND table_name = 'journal'",
+    tables = await session.execute(
+        "SELECT table_name, default_time_to_live FROM system_schema.tables WHERE keyspace_name = %s",
         (keyspace,),
     )
     replicas = replicas_of(row["replication"], session.config.local_data_centre)
     problems = keyspace_problems(
-        keyspace, durable_writes=row["durable_writes"], time_to_live=table["default_time_to_live"]
+        keyspace,
+        durable_writes=row["durable_writes"],
+        times_to_live={table["table_name"]: table["default_time_to_live"] for table in tables},
     )
     away: list[str] = []
     for host in session.hosts():
@@ -79,18 +89,22 @@ def replicas_of(replication: Mapping[str, str], data_centre: str) -> int:
     return min((int(count.partition("/")[0]) for count in chosen), default=0)
 
 
-def keyspace_problems(keyspace: str, *, durable_writes: bool, time_to_live: int) -> tuple[str, ...]:
+def keyspace_problems(
+    keyspace: str, *, durable_writes: bool, times_to_live: Mapping[str, int]
+) -> tuple[str, ...]:
+    """What is unsafe about the keyspace. `times_to_live`: seconds, by table; those of others are their business."""
     problems = []
     if not durable_writes:
         problems.append(
             f"keyspace {keyspace}: durable_writes is false, so what it acknowledges is in memory only; "
             f"ALTER KEYSPACE {keyspace} WITH durable_writes = true"
         )
-    if time_to_live:
-        problems.append(
-            f"table {keyspace}.journal: default_time_to_live is {time_to_live} s, so the journal would vanish; "
-            f"ALTER TABLE {keyspace}.journal WITH default_time_to_live = 0"
-        )
+    problems += [
+        f"table {keyspace}.{table}: default_time_to_live is {times_to_live[table]} s, so {what} would vanish; "
+        f"ALTER TABLE {keyspace}.{table} WITH default_time_to_live = 0"
+        for table, what in KEPT.items()
+        if times_to_live.get(table)
+    ]
     return tuple(problems)
 
 

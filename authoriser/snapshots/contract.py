@@ -17,7 +17,14 @@ HOUR_MS = 3_600_000
 
 
 class StoreError(Exception):
-    """The store can't be asked or written to now, or what it holds contradicts itself. The text has no card's data."""
+    """The store can't be asked or written to now, or what it holds contradicts itself. The text has no card's data.
+
+    `passing`: the same may succeed later, as with a node that is away. Otherwise trying again can't help.
+    """
+
+    def __init__(self, message: str, *, passing: bool = False) -> None:
+        super().__init__(message)
+        self.passing = passing
 
 
 STORE_FAILURES = (OSError, sqlite3.Error, StoreError)

@@ -14,14 +14,10 @@ from pathlib import Path
 
 import trio
 
+from authoriser.snapshots.blobs import FORMAT
 from authoriser.snapshots.contract import HOUR_MS, Blob, CardEntry, Checkpoint, Due, Loaded
 
 SNAPSHOTS_FILE = "snapshots.db"
-
-FORMAT = 4
-"""Of the blobs, as `PRAGMA user_version`: the shape of `ledger.state` when they were written. It grows with every
-change of it. 2 did not know which message brought a payment's parts, nor how each counted; 1 and 0 had holds where
-there are payments now."""
 
 _SCHEMA = f"""
 CREATE TABLE aggregates (id TEXT PRIMARY KEY, version INTEGER NOT NULL, data BLOB NOT NULL);

@@ -5,7 +5,9 @@ when the journal has the records that they know of. When all are saved, the chec
 durable when the round began: whatever was touched up to it was in this set or in an earlier one.
 
 Where not every account is in memory, a start loads only what the tail touches. There the checkpoint stays behind by as
-long as an answer may be open: after a crash, the tail shows every approval whose answer nobody knows of.
+long as an answer may be open: after a crash, the tail shows every approval whose answer nobody knows of. And it moves
+only after an append that began once all was saved: whoever has lost the shard meanwhile moves it no more, so that what
+it says of holds that ended is true of the whole log.
 """
 
 from collections import deque
@@ -67,7 +69,10 @@ class SnapshotWriter:
         self._saving: set[str] = set()
         """Taken by the round under way, and not yet acknowledged."""
         self._marks: deque[_Mark] = deque()
+        self._saved_seq = 0
+        """Where the log stood when the last round began that had something to save."""
         self._moved_seq = 0
+        """Where this writer's checkpoint is."""
         self._expiries_told: dict[str, int] = {}
         """Account in memory -> the first end of a hold that the store's index has of it."""
         self.checkpoint_record_no = 0
@@ -112,7 +117,7 @@ class SnapshotWriter:
             mark = _Mark(self._now_ms(), self._commit.durable_seq, self._commit.durable_record_no)
             expired_ms = cache.expired_ms if cache is not None else 0
             touched = state.dirty
-            if not touched and (cache is None or mark.seq < self._moved_seq + SNAPSHOT_QUIET_SLOTS):
+            if not touched and not self._is_behind(mark):
                 return
             state.dirty = set()
             self._saving = set(touched)
@@ -123,11 +128,21 @@ class SnapshotWriter:
                 raise
             finally:
                 self._saving = set()
+            if touched:
+                self._saved_seq = mark.seq
             reached = self._reached(mark)
             if reached is not None:
+                if cache is not None and not self._hurry:
+                    await self._commit.barrier()
                 await self._store.move_checkpoint(reached.seq, expired_ms)
                 self._moved_seq = reached.seq
                 self.checkpoint_record_no = reached.record_no
+
+    def _is_behind(self, mark: _Mark) -> bool:
+        """Whether the checkpoint should move, though nothing was touched since the last round."""
+        if self._cache is None:
+            return False
+        return self._moved_seq < self._saved_seq or mark.seq >= self._moved_seq + SNAPSHOT_QUIET_SLOTS
 
     def _reached(self, mark: _Mark) -> _Mark | None:
         """How far the checkpoint may move after a round that began at `mark`; None while no mark is old enough."""

@@ -47,8 +47,8 @@ ALLOWED_KEYS: Final = frozenset(
         "dirty_accounts",
         # when and how far
         "shard", "epoch", "seq", "durable_seq", "record", "record_no", "last_record", "checkpoint_record",
-        "from_record", "state_hash", "elapsed_ms", "deadline_ms", "reply_deadline_ms", "clock_ms", "now_ms",
-        "signal", "errno", "error", "problem", "problems", "hint",
+        "checkpoint_seq", "from_record", "state_hash", "elapsed_ms", "deadline_ms", "reply_deadline_ms", "clock_ms",
+        "now_ms", "signal", "errno", "error", "problem", "problems", "hint",
     }
 )  # fmt: skip
 """`error`, `detail` and `problem` are texts of ours (WireError and its kin are safe to print), and scrubbed besides."""

@@ -62,14 +62,6 @@ def test_an_empty_table_is_a_node_on_this_machine(
     )
 
 
-def test_a_bound_on_memory_is_the_embedded_journals(
-    section_of: Callable[[str], CassandraSection | None],
-) -> None:
-    """A follower has the whole shard in memory: a bound that nobody keeps is refused."""
-    with pytest.raises(ConfigError, match="cache_accounts_max: bounds memory beside the embedded journal"):
-        section_of("cache_accounts_max = 5\n[cassandra]")
-
-
 def test_a_whole_table(section_of: Callable[[str], CassandraSection | None]) -> None:
     """Every key ends up in its field; `port` is for the contact points that name none."""
     text = """

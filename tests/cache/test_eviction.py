@@ -9,7 +9,9 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 
 from authoriser.ledger.digest import problems
 from authoriser.limits import HOLD_LIFETIME_MS
+from authoriser.snapshots import Blob
 from authoriser.snapshots.blobs import account_of
+from authoriser.snapshots.memory import MemoryShelf, MemorySnapshots
 
 BOUND = 3
 DAY_S = 86_400
@@ -190,3 +192,64 @@ async def test_an_hour_that_is_over_is_forgotten_by_the_index(
     await pass_time(30)
     assert process.disk.shelf.due == set()
     assert process.disk.shelf.checkpoint.expired_ms > 0
+
+
+class Late(MemorySnapshots):
+    """Gives what was there when it was asked, once it is told to."""
+
+    def __init__(self, shelf: MemoryShelf) -> None:
+        super().__init__(shelf)
+        self.held: set[str] = set()
+        self.let_go = trio.Event()
+
+    async def load_one(self, aggregate_id: str) -> Blob | None:
+        blob = await super().load_one(aggregate_id)
+        if aggregate_id in self.held:
+            self.held.discard(aggregate_id)
+            await self.let_go.wait()
+        return blob
+
+
+async def test_of_an_account_there_is_one_read_at_a_time(mock_clock: MockClock) -> None:
+    """A miss reads it, and the answer is long on its way; its hold ends meanwhile, and is saved. The sweep waits for
+    that read, so that the account never comes back as it was before."""
+    disk = Disk()
+    async with running(disk, BOUND) as process:
+        await process.open_cards(10)
+        await process.ask(0)
+        await process.owner.finish()
+    store = Late(disk.shelf)
+    async with running(disk, BOUND, store) as process:
+        await process.owner.settle()
+        leap(HOLD_S - 0.5)
+        await wait_all_tasks_blocked()
+        await pass_time(0.3)
+        store.held.add(account(0))
+        process.send(0, f11="000002", f37="632701000002")
+        await pass_time(0.8)  # the sweep comes by, and the hold is over
+        await process.round()
+        for number in range(1, 10):
+            await process.look(number)
+        store.let_go.set()
+        await pass_time(2)
+        await process.round()
+        payments = disk.replayed().accounts[account(0)].payments.values()
+        assert [payment.ended for payment in payments] == ["expired", ""]
+        assert account_of(disk.shelf.blobs[account(0)]) == disk.replayed().accounts[account(0)]
+        assert process.failures == []
+    assert problems(disk.replayed()) == []
+
+
+async def test_a_store_that_went_back_is_noticed(process: Process, mock_clock: MockClock) -> None:
+    """A blob older than what was saved of an account that left: 91 and an error that says so; nothing is decided."""
+    old = process.disk.shelf.blobs[account(0)]
+    await process.ask(0)
+    await process.round()
+    for number in range(1, 10):
+        await process.look(number)
+    assert account(0) not in process.resident
+    process.disk.shelf.blobs[account(0)] = old
+    (reply,) = await process.ask(0, f11="000002", f37="632701000002")
+    assert reply["39"] == "91"
+    assert "the store went back" in process.failures[0]
+    assert account(0) not in process.resident

@@ -8,6 +8,7 @@ import trio
 from cache_bench import CARDS, Disk, Process, account, in_mock_time, pass_time, running
 from trio.testing import MockClock, wait_all_tasks_blocked
 
+from authoriser.cache import LoadFailedError, Name
 from authoriser.snapshots.blobs import account_blob, account_of
 
 BOUND = 3
@@ -162,3 +163,14 @@ async def test_a_snapshot_from_the_future_is_another_process_s(
     assert reply["39"] == "91"
     assert "another one has the shard" in process.failures[0]
     assert process.resident == set()
+
+
+async def test_who_asks_when_the_shard_is_lost_is_not_admitted(disk: Disk, mock_clock: MockClock) -> None:
+    """The cache ended with its owner; for a moment messages and operators still come to it."""
+    async with running(disk, BOUND) as process:
+        cache = process.owner.cache
+        assert cache is not None
+    assert not cache.want(Name("account", account(7)), lambda _verdict: None)
+    with pytest.raises(LoadFailedError):
+        async with cache.holding([Name("account", account(7))]):
+            pass

@@ -4,14 +4,16 @@ import itertools
 from typing import Any
 
 import pytest
-from cache_bench import Disk, Process, account, in_mock_time, leap, pan, running
+import trio
+from cache_bench import Disk, Process, account, audit, in_mock_time, leap, pan, pass_time, running
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from authoriser.admin import protocol
 from authoriser.admin.methods import Methods
 from authoriser.admin.rpc import RpcError
-from authoriser.cache import Name, Verdict
+from authoriser.cache import LoadFailedError, Name, Verdict
 from authoriser.keys import PanKey
+from authoriser.ledger.commands import OpenAccount
 
 BOUND = 2
 DAY_S = 86_400
@@ -187,3 +189,39 @@ async def test_whoever_waits_is_told_in_the_order_of_coming(mock_clock: MockCloc
         await wait_all_tasks_blocked()
         assert told == [(number, Verdict.HERE) for number in range(4)]
         assert cache.waiting == 0
+
+
+async def test_a_change_waits_for_room(mock_clock: MockClock) -> None:
+    """A hundred accounts are opened, one after the other, into a cache of two: rounds make room for all."""
+    disk = Disk()
+    async with running(disk, BOUND) as process, trio.open_nursery() as nursery:
+        nursery.start_soon(process.open_cards, 100)
+        with trio.move_on_after(60):
+            while len(disk.replayed().tokens) < 100:
+                await pass_time(0.2)
+        assert len(disk.shelf.blobs) > 50
+    assert len(disk.replayed().accounts) == 100
+
+
+async def test_a_change_is_refused_where_no_room_is_made(mock_clock: MockClock) -> None:
+    """The store is away, and memory full of what it lacks: told after some seconds, and nothing is done."""
+    disk = Disk()
+    async with running(disk, BOUND) as process:
+        await process.open_cards(68)
+        last = Name("account", account(68))
+        await process.command(OpenAccount(account(68), "978", 0, "UTC", audit("last")), last)
+        process.snapshots.broken = True
+        refused: list[str] = []
+
+        async def one_more() -> None:
+            try:
+                await process.look(1000)
+            except LoadFailedError as error:
+                refused.append(str(error))
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(one_more)
+            await pass_time(4)
+            assert refused == []
+            await pass_time(2)
+        assert refused == ["too many wait for their accounts already"]

@@ -121,7 +121,9 @@ def _toml(value: Any) -> str:
 
 
 class Shard:
-    """Processes that share one keyspace."""
+    """Processes that share one keyspace, and its cards, two an account."""
+
+    cards = CARDS
 
     def __init__(self, directory: Path, host: str, port: int, keyspace: str) -> None:
         self.directory = directory
@@ -138,7 +140,9 @@ class Shard:
         first.start()
         await first.until("leader")
         cards = self.directory / "cards.csv"
-        rows = [f"{pan(card)},4912,{account_of(card)},EUR,{self.credit_minor(card)}" for card in range(CARDS)]
+        rows = [
+            f"{pan(card)},4912,{account_of(card)},EUR,{self.credit_minor(card)}" for card in range(self.cards)
+        ]
         cards.write_text("\n".join(["pan,expiry,account,currency,credit_minor", *rows, ""]))
         command = [sys.executable, "-m", "authoriser", "import", str(cards), "--data", str(first.data)]
         done = await trio.run_process(command, capture_stdout=True, capture_stderr=True)
@@ -158,6 +162,16 @@ class Shard:
                     if process.started and await trio.to_thread.run_sync(process.role) == "leader":
                         return process
                 await trio.sleep(0.05)
+
+    async def log(self) -> list[tuple[int, bytes]]:
+        """Every batch in Cassandra."""
+        from authoriser.cassandra.session import CassandraConfig, Session
+        from authoriser.journal.cassandra import CassandraJournal
+
+        config = CassandraConfig(((self.host, self.port),), self.keyspace)
+        async with await Session.open(config) as session:
+            journal = await CassandraJournal.open(session, shard=0)
+            return await journal.read(1, 1_000_000)
 
     def close(self) -> None:
         for process in self.processes:

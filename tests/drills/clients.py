@@ -25,8 +25,9 @@ ACQUIRER = "123456"
 class Clients:
     """Every message that was sent, and all that was heard of it, in order."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, cards: int = CARDS) -> None:
         self.random = random.Random(seed)
+        self.cards = cards
         self.stopping = False
         self.sent: dict[str, Message] = {}
         self.heard: dict[str, list[Heard]] = {}
@@ -38,13 +39,13 @@ class Clients:
         self._stan = 0
         self._approved: list[str] = []
         self._reverses: dict[str, str] = {}
-        self._cards = {pan(card): card for card in range(CARDS)}
+        self._cards = {pan(card): card for card in range(cards)}
 
     def next_message(self) -> Message:
         """Mostly a purchase of two messages; else one of one message, a stand-in's advice, or a reversal."""
         self._stan += 1
         stan = f"{self._stan:06}"
-        card, amount_minor = self.random.randrange(CARDS), self.random.randrange(100, 9_000)
+        card, amount_minor = self.random.randrange(self.cards), self.random.randrange(100, 9_000)
         dice = self.random.random()
         if dice < 0.15 and self._approved:
             first = self.sent[self._approved.pop(self.random.randrange(len(self._approved)))]

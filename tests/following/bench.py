@@ -4,17 +4,20 @@ from collections.abc import Callable
 
 import trio
 
+from authoriser.cache import Name
 from authoriser.clock import LedgerClock
 from authoriser.following import Follower, FollowerObservers, Lease
-from authoriser.journal import Fenced
+from authoriser.journal import Fenced, Unknown
 from authoriser.journal.batch import Batch, decode_batch
 from authoriser.journal.memory import MemoryJournal, MemoryLog
-from authoriser.ledger.commands import OpenAccount, Policy
+from authoriser.ledger.commands import Command, CreditAccount, OpenAccount, Policy
 from authoriser.ledger.records import Audit
-from authoriser.owner import Observers, ShardOwner
-from authoriser.recovery import Replayer
+from authoriser.owner import Observers, Partly, ShardOwner
+from authoriser.recovery import Replayer, recover_tail
 from authoriser.server import policy_of
-from authoriser.snapshots.memory import MemorySnapshots
+from authoriser.snapshots import StoreError
+from authoriser.snapshots.memory import MemoryShelf, MemorySnapshots
+from authoriser.warm import WarmAccounts
 from isowire import load_dialect
 
 LEASE = Lease(heartbeat_s=0.5, lease_s=3.0)
@@ -32,8 +35,21 @@ def ledger_clock() -> LedgerClock:
 class Process:
     """One process of the shard. `owner` is there while it leads; `told` is what its followers noticed."""
 
-    def __init__(self, log: MemoryLog, name: str = "", lease: Lease = LEASE) -> None:
+    def __init__(
+        self,
+        log: MemoryLog,
+        name: str = "",
+        lease: Lease = LEASE,
+        *,
+        shelf: MemoryShelf | None = None,
+        accounts_max: int = 3,
+    ) -> None:
+        """With a `shelf`, which the shard's processes share, at most so many accounts are in memory."""
         self.name = name
+        self.shelf = shelf
+        self.accounts_max = accounts_max
+        self.snapshots = MemorySnapshots(shelf)
+        self.warm: WarmAccounts | None = None
         self.lease = lease
         self.journal = MemoryJournal(log)
         self.replayer = Replayer(0)
@@ -48,8 +64,13 @@ class Process:
     def leads(self) -> bool:
         return self.owner is not None
 
-    def follower(self) -> Follower:
-        self.replayer = Replayer(0)
+    async def follower(self) -> Follower:
+        self.replayer, self.warm = Replayer(0), None
+        if self.shelf is not None:
+            self.replayer, checkpoint = await recover_tail(self.journal, self.snapshots, 0)
+            self.warm = WarmAccounts(
+                self.replayer, self.snapshots, checkpoint, accounts_max=self.accounts_max
+            )
         observers = FollowerObservers(
             on_blind=lambda _unknown: self.told.append("blind"),
             on_try=lambda _seconds, clean: self.told.append("clean" if clean else "silent"),
@@ -62,22 +83,32 @@ class Process:
             policies=POLICIES,
             clock=ledger_clock(),
             observers=observers,
+            warm=self.warm,
         )
 
     async def run(self) -> None:
         """For ever. Loses its state with the shard, as the real process does."""
         while True:
-            sealed = await self.follower().until_leading()
+            try:
+                follower = await self.follower()
+            except (Unknown, StoreError):
+                await trio.sleep(1)
+                continue
+            sealed = await follower.until_leading()
+            warm = self.warm
             owner = ShardOwner(
                 state=self.replayer.state,
                 tail=self.replayer.tail,
                 journal=self.journal,
-                snapshots=MemorySnapshots(),
+                snapshots=self.snapshots,
                 policies=POLICIES,
                 clock=ledger_clock(),
                 observers=Observers(),
                 sealed=sealed,
                 heartbeat_s=self.lease.heartbeat_s,
+                partly=Partly.since(warm.checkpoint, warm.turns, ledger_clock().now_ms(0))
+                if warm is not None
+                else None,
             )
             self.led += 1
             try:
@@ -93,12 +124,30 @@ class Process:
     async def open_account(self, account: str) -> None:
         """Returns once it is durable; cancelled or left waiting where the shard is lost."""
         assert self.owner is not None
-        owner = self.owner
-        owner.execute(
-            OpenAccount(account, "978", 0, "UTC", Audit(account, "t", 0, "t", account, 1 << 60)), POLICY
-        )
-        await owner.settle()
+        await self.change(OpenAccount(account, "978", 0, "UTC", audit(account)), account)
         self.durable.append(account)
+
+    async def credit(self, account: str, key: str) -> None:
+        """A cent, once by its key; as `open_account`."""
+        await self.change(CreditAccount(account, 1, audit(key)), account)
+
+    async def change(self, command: Command, account: str) -> None:
+        owner = self.owner
+        assert owner is not None
+        if owner.cache is None:
+            owner.execute(command, POLICY)
+        else:
+            async with owner.cache.holding([Name("account", account)]):
+                owner.execute(command, POLICY)
+        await owner.settle()
+
+    @property
+    def resident(self) -> set[str]:
+        return set(self.replayer.state.accounts)
+
+
+def audit(key: str) -> Audit:
+    return Audit(key, "t", 0, "t", key, 1 << 60)
 
 
 def batches(log: MemoryLog) -> list[Batch]:

@@ -10,7 +10,7 @@ from msgspec import Struct
 from msgspec.inspect import StructType, multi_type_info
 
 from authoriser.ledger.state import Account, Commons
-from authoriser.snapshots.sqlite import FORMAT
+from authoriser.snapshots.blobs import FORMAT
 
 FIELDS = {
     "Account": (

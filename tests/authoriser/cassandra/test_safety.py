@@ -68,8 +68,10 @@ def test_an_old_release_is_refused(release: str) -> None:
 
 def test_a_keyspace_in_memory_or_with_a_ttl_is_refused_by_name() -> None:
     """Each with the statement that makes it right."""
-    assert keyspace_problems("cards", durable_writes=True, time_to_live=0) == ()
-    assert keyspace_problems("cards", durable_writes=False, time_to_live=60) == (
+    assert keyspace_problems("cards", durable_writes=True, times_to_live={"journal": 0, "others": 60}) == ()
+    assert keyspace_problems(
+        "cards", durable_writes=False, times_to_live={"journal": 60, "snapshots": 5}
+    ) == (
         (
             "keyspace cards: durable_writes is false, so what it acknowledges is in memory only; ALTER KEYSPACE "
             "cards WITH durable_writes = true"
@@ -77,6 +79,10 @@ def test_a_keyspace_in_memory_or_with_a_ttl_is_refused_by_name() -> None:
         (
             "table cards.journal: default_time_to_live is 60 s, so the journal would vanish; ALTER TABLE "
             "cards.journal WITH default_time_to_live = 0"
+        ),
+        (
+            "table cards.snapshots: default_time_to_live is 5 s, so accounts would vanish; ALTER TABLE "
+            "cards.snapshots WITH default_time_to_live = 0"
         ),
     )
 

@@ -12,7 +12,7 @@ from authoriser.admin import clearing_protocol as cp
 from authoriser.admin.protocol import application_error
 from authoriser.admin.testing import AdminServerDouble, MemoryIssuer, serving
 from authoriser.clearing.report import settlement_of
-from authoriser.cli import clear_command
+from authoriser.cli import busy
 
 HEADER = "kind,network,pan,amount,currency,settlement_date,reference,merchant\n"
 GOOD = (
@@ -88,7 +88,7 @@ def day(tmp_path: Path) -> File:
 
 @pytest.fixture(autouse=True)
 def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(clear_command, "BUSY_PAUSE_S", 0.001)
+    monkeypatch.setattr(busy, "BUSY_PAUSE_S", 0.001)
 
 
 def many(rows: int) -> str:
@@ -172,7 +172,7 @@ def test_a_server_that_stays_busy(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """After a while it is told what is posted and that running it again is safe; exit code 1."""
-    monkeypatch.setattr(clear_command, "BUSY_MAX_S", 0.01)
+    monkeypatch.setattr(busy, "BUSY_MAX_S", 0.01)
     issuer.busy = 10**6
     code, out, err = run("clear", day(HEADER + GOOD))
     assert (code, out, err.splitlines()) == (

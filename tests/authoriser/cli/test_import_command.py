@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
-from authoriser.admin.protocol import ImportApply
+from authoriser.admin.protocol import ImportApply, application_error
+from authoriser.admin.standby import FOLLOWS
 from authoriser.admin.testing import AdminServerDouble
+from authoriser.cli import busy
 
 HEADER = "pan,expiry,account,currency,credit_minor\n"
 GOOD = "4000000000000002,2912,alice,EUR,100000\n4000000000000010,2912,alice,EUR,50\n"
@@ -75,6 +77,32 @@ def test_a_lost_answer_imports_once(
     double.lose_answers = 1
     code, _, _ = run("import", cards(HEADER + GOOD))
     assert (code, double.issuer.accounts["alice"].balance_minor) == (0, 100050)
+
+
+@pytest.mark.parametrize(("said", "tries", "code"), [("memory is full", 3, 0), (FOLLOWS, 1, 1)])
+def test_a_server_that_takes_nothing_for_now(
+    run: Callable[..., Any],
+    double: AdminServerDouble,
+    cards: Callable[[str], str],
+    monkeypatch: pytest.MonkeyPatch,
+    said: str,
+    tries: int,
+    code: int,
+) -> None:
+    """It is asked again, as its memory has to be saved first; a follower is not, as it never will."""
+    monkeypatch.setattr(busy, "BUSY_PAUSE_S", 0.001)
+    answer, refused = double.issuer.answer, []
+
+    def full_at_first(method: str, params: Any) -> Any:
+        if method == "import.apply" and len(refused) < 2:
+            refused.append(method)
+            raise application_error("not_admitted", said)
+        return answer(method, params)
+
+    monkeypatch.setattr(double.issuer, "answer", full_at_first)
+    assert run("import", cards(HEADER + GOOD)).code == code
+    assert len(refused) == min(tries, 2)
+    assert ("alice" in double.issuer.accounts) == (code == 0)
 
 
 def test_wrong_lines_are_named_and_nothing_is_imported(
