@@ -30,8 +30,10 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import iso8583
 import msgspec
 import trio
+from iso8583.specs import default_ascii
 from msgspec import Struct
 from rich.console import Console
 
@@ -58,6 +60,7 @@ CREDIT_MINOR = 1_000_000_000
 """Every timed request is approved."""
 CAUGHT_UP_MAX_S = 120.0
 LOOK_EVERY_S = 0.05
+YARDSTICK_ROUNDS = 2_000
 
 
 class Place(Struct, frozen=True):
@@ -83,8 +86,8 @@ class Run:
         self._cards = home / "cards.csv"
         self._phases = 0
 
-    def prepare(self) -> int:
-        """Cards, a checked mix and the warm-up. The number of messages that were checked."""
+    def prepare(self) -> Checked:
+        """Cards, a checked mix and the warm-up."""
         setting = self._setting
         with self._cards.open("w", encoding="utf-8", newline="") as out:
             write_cards(make_cards(setting.cards, credit_minor=CREDIT_MINOR), out)
@@ -92,7 +95,13 @@ class Run:
         self._until_caught_up()
         checked = in_process(Check(self._target(), seed=1), Checked)
         self._closed(setting.warm_up_s)
-        return checked.messages
+        return checked
+
+    def rest(self) -> None:
+        """Return when nothing of the phase before is left to be done."""
+        self._until_caught_up()
+        for pid in (self._server.pid, *self._place.pids.values()):
+            wait_until_idle(pid)
 
     def closed(self) -> ClosedRound:
         measured = self._closed(self._setting.closed_s)
@@ -102,7 +111,6 @@ class Run:
         return ClosedRound(measured, lag or 0, time.monotonic() - began)
 
     def _closed(self, seconds: float) -> Measured:
-        self._settle()
         setting = self._setting
         phase = Closed(
             self._target(),
@@ -116,7 +124,6 @@ class Run:
         return in_process(phase, Measured)
 
     def open(self) -> OpenRound:
-        self._settle()
         setting = self._setting
         with _watching(Watch(self._place.bootstrap, self._topic)) as watcher:
             phase = Open(
@@ -175,12 +182,6 @@ class Run:
                 )
             time.sleep(LOOK_EVERY_S)
 
-    def _settle(self) -> None:
-        """Nothing of the phase before is left to be done."""
-        self._until_caught_up()
-        for pid in (self._server.pid, *self._place.pids.values()):
-            wait_until_idle(pid)
-
 
 def last_record(keyspace: CassandraConfig) -> int:
     """The number of the journal's last record, from Cassandra itself."""
@@ -227,27 +228,45 @@ def measure(setting: Setting, home: Path, place: Place, say: Console | None) -> 
             run = Run(setting, home, place, keyspace, server)
             _tell(say, "checking answers, and warming up")
             checked = run.prepare()
+            yardstick: list[float] = []
+
+            def ready(what: str, number: int) -> None:
+                run.rest()
+                yardstick.append(yardstick_us(checked))
+                _tell(say, f"{what}, round {number + 1} of {setting.rounds}")
+
             closed, opened = [], []
             for number in range(setting.rounds):
-                _tell(say, f"closed loop, round {number + 1} of {setting.rounds}")
+                ready("closed loop", number)
                 closed.append(run.closed())
             for number in range(setting.rounds):
-                _tell(say, f"open loop at {setting.rate_per_s:g}/s, round {number + 1} of {setting.rounds}")
+                ready(f"open loop at {setting.rate_per_s:g}/s", number)
                 opened.append(run.open())
             _tell(say, "holding answers against Kafka")
             true_answers, events = run.truth()
     finally:
-        trio.run(_drop, keyspace)
+        if not place.pids:
+            trio.run(_drop, keyspace)  # ours goes as a whole
     return Report(
         machine=machine,
         setting=setting,
-        checked=checked,
+        checked=checked.messages,
+        yardstick_us=yardstick,
         per_s=statistics.median(each.measured.answered / each.measured.seconds for each in closed),
         closed=closed,
         open=opened,
         true_answers=true_answers,
         events=events,
     )
+
+
+def yardstick_us(checked: Checked) -> float:
+    """Microseconds of one decode by pyiso8583: 21 on the machine of the other figures while a core was its own."""
+    request = bytes.fromhex(checked.request_hex)
+    started = time.perf_counter()
+    for _ in range(YARDSTICK_ROUNDS):
+        iso8583.decode(request, default_ascii)
+    return (time.perf_counter() - started) / YARDSTICK_ROUNDS * 1e6
 
 
 async def _drop(keyspace: CassandraConfig) -> None:

@@ -61,6 +61,8 @@ class Report(Struct, frozen=True):
     setting: Setting
     checked: int
     """Answers of a mix, before anything was timed."""
+    yardstick_us: list[float]
+    """How fast this machine was before each round: pyiso8583 decoding a 0100, microseconds, beside idle servers."""
     per_s: float
     """Closed loop, median of the rounds."""
     closed: list[ClosedRound]
@@ -76,12 +78,14 @@ def show(report: Report, console: Console) -> None:
     machine, setting = report.machine, report.setting
     facts = Table(show_header=False, box=None)
     libraries = ", ".join(f"{name} {number}" for name, number in machine.libraries.items())
+    yardstick = " ".join(f"{each:.0f}" for each in report.yardstick_us)
     for name, value in (
         ("machine", f"{machine.cpu}, {machine.cores} cores, Linux {machine.kernel}"),
         ("disk", f"{machine.filesystem}, 4 KiB and fdatasync {machine.sync_ms:.2f} ms (median)"),
         ("before", f"load average {machine.load_average:.1f}, Cassandra and Kafka started meanwhile"),
         ("software", f"{machine.python}, {libraries}"),
         ("commit", machine.commit),
+        ("yardstick", f"{yardstick} us: pyiso8583 decodes a 0100, before each round"),
         ("checked", f"{report.checked} answers of a mix, then every timed one"),
         ("in Kafka", f"{report.true_answers:,} answered approvals, each once and in order"),
         ("", f"{report.events:,} events, as many as the journal has records"),

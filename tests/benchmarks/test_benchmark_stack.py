@@ -110,5 +110,6 @@ def test_a_quick_run_of_the_whole(tmp_path: Path, cassandra_node: Node, kafka_st
     assert (opened["measured"]["unanswered"], closed["measured"]["unanswered"]) == (0, 0)
     assert report["true_answers"] > count + closed["measured"]["answered"]
     assert report["events"] > report["true_answers"]
+    assert min(report["yardstick_us"]) > 1
     assert {"relay", "consumer"} <= set(opened["measured"]["cpu_s"])
     assert list(tmp_path.iterdir()) == []
