@@ -2,6 +2,7 @@
 
 import time
 from datetime import UTC, datetime
+from functools import lru_cache
 
 from iso4217 import Currency
 
@@ -13,7 +14,14 @@ CURRENCIES = {currency.code: currency for currency in Currency} | {
 
 def iso_time(at_ms: int) -> str:
     """ISO 8601, UTC, milliseconds."""
-    return datetime.fromtimestamp(at_ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    second, ms = divmod(at_ms, 1000)
+    return f"{_to_the_second(second)}.{ms:03}Z"
+
+
+@lru_cache(maxsize=4_096)
+def _to_the_second(second: int) -> str:
+    """Every event says two times, and a busy second has thousands of events: a fifth of what one cost to make."""
+    return datetime.fromtimestamp(second, UTC).isoformat()[:19]
 
 
 def now_iso() -> str:

@@ -6,16 +6,18 @@ shows how long one waits. Requests are patched templates and replies are sliced 
 the server left out); every reply is still matched by STAN and DE37 and must approve.
 """
 
+import subprocess
 import sys
 import time
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 import trio
 from msgspec import Struct
 
-from benchmarks.process import cpu_seconds
+from benchmarks.process import ServerProcessError, cpu_seconds, machine_seconds
 from isowire.framing import FRAMINGS
 from simulator import messages
 from simulator.cards import read_cards
@@ -28,6 +30,8 @@ from simulator.shop import Mix, Shop
 from simulator.tally import Latencies, Latency
 from simulator.templates import ReplyReader, Template
 
+Result = TypeVar("Result")
+
 RECEIVE_BYTES = 65_536
 DRAIN_S = 10.0
 """How long the end of a phase waits for open replies."""
@@ -38,11 +42,12 @@ PAYMENTS = Mix(verification=0, foreign=0, repeat=0, reversal=0, reversal_advice=
 
 
 class Target(Struct, frozen=True):
-    """What every phase is run against."""
+    """What every phase is run against. CPU of `beside`, name to process id, is measured too."""
 
     port: int
     server_pid: int
     cards: str
+    beside: dict[str, int] = {}
 
 
 class Check(Struct, frozen=True, tag="check"):
@@ -58,6 +63,8 @@ class Closed(Struct, frozen=True, tag="closed"):
     connections: int
     window: int
     """Requests open on each connection."""
+    answers: str = ""
+    """A file for every approval that was answered, as `read_answers` reads it."""
 
 
 class Open(Struct, frozen=True, tag="open"):
@@ -66,6 +73,7 @@ class Open(Struct, frozen=True, tag="open"):
     seconds: float
     rate_per_s: float
     connections: int
+    answers: str = ""
 
 
 Phase = Check | Closed | Open
@@ -95,6 +103,22 @@ class Measured(Struct, frozen=True):
     server_user_s: float
     server_system_s: float
     load_cpu_s: float
+    cpu_s: dict[str, float] = {}
+    """Of each process beside it, of the whole machine ("machine") and what its host took from it ("steal")."""
+    measured_s: float = 0.0
+    """How long CPU was counted: an open loop's last replies come after `seconds`."""
+
+
+class Answered(Struct, frozen=True, array_like=True, gc=False):
+    """One approval as the network got it: DE37, DE38, and when it was asked (open loop: due) and answered.
+
+    Times are of `time.perf_counter`, which all processes of a machine share.
+    """
+
+    reference: bytes
+    approval_code: bytes
+    since_s: float
+    answered_s: float
 
 
 class WrongReplyError(Exception):
@@ -104,7 +128,11 @@ class WrongReplyError(Exception):
 class Till:
     """Makes requests and takes replies for all connections of a phase."""
 
-    def __init__(self, cards_file: str, seed: int) -> None:
+    def __init__(self, cards_file: str, seed: int, answers: str = "") -> None:
+        self._answers_file = answers
+        self._answers: list[Answered] = []
+        self._skew_s = time.perf_counter() - trio.current_time()
+        """trio counts from a moment of its own in each process."""
         cards = read_cards(Path(cards_file))
         shop = Shop(cards, PAYMENTS, seed=seed)
         moment = datetime.now(UTC)
@@ -147,6 +175,10 @@ class Till:
             )
         self.answered += 1
         self.latencies.record(now_s - since_s)
+        if self._answers_file:
+            skew_s = self._skew_s
+            answer = Answered(reference, glance.approval_code, since_s + skew_s, now_s + skew_s)
+            self._answers.append(answer)
         if self.finishing and not self.open:
             self.finished.set()
 
@@ -157,10 +189,20 @@ class Till:
             with trio.move_on_after(DRAIN_S):
                 await self.finished.wait()
 
+    def write_answers(self) -> None:
+        """What was answered, where its file was asked for."""
+        if self._answers_file:
+            Path(self._answers_file).write_bytes(msgspec.msgpack.encode(self._answers))
+
+
+def read_answers(file: Path) -> list[Answered]:
+    """Every approval that a phase was answered, those of its warm-up too, in the order of the answers."""
+    return msgspec.msgpack.decode(file.read_bytes(), type=list[Answered])
+
 
 async def closed(phase: Closed) -> Measured:
     """Throughput: every reply makes room for one more request on its connection."""
-    till = Till(phase.target.cards, phase.seed)
+    till = Till(phase.target.cards, phase.seed, phase.answers)
 
     async def line(stream: trio.SocketStream) -> None:
         reader = FRAMING.reader(4096)
@@ -188,29 +230,32 @@ async def closed(phase: Closed) -> Measured:
             nursery.start_soon(line, stream)
         await trio.sleep(phase.warm_up_s)
         till.latencies, answered = Latencies(), till.answered
-        gauge = Gauge(phase.target.server_pid)
+        gauge = Gauge(phase.target)
         await trio.sleep(phase.seconds)
-        user_s, system_s, load_s, took_s = gauge.read()
+        used = gauge.read()
         answered = till.answered - answered
         latency = till.latencies.summary()
         await till.finish()
         nursery.cancel_scope.cancel()
+    till.write_answers()
     return Measured(
-        seconds=took_s,
+        seconds=used.seconds,
         sent=answered,
         answered=answered,
         unanswered=len(till.open),
         latency=_some(latency),
         lateness=None,
-        server_user_s=user_s,
-        server_system_s=system_s,
-        load_cpu_s=load_s,
+        server_user_s=used.server_user_s,
+        server_system_s=used.server_system_s,
+        load_cpu_s=used.load_s,
+        cpu_s=used.cpu_s,
+        measured_s=used.seconds,
     )
 
 
 async def open_loop(phase: Open) -> Measured:
     """Latency: evenly spaced over the connections in turn, whatever was answered."""
-    till = Till(phase.target.cards, phase.seed)
+    till = Till(phase.target.cards, phase.seed, phase.answers)
     lateness = Latencies()
     outbound: list[list[bytes]] = [[] for _ in range(phase.connections)]
     wake = [trio.Event() for _ in range(phase.connections)]
@@ -244,13 +289,14 @@ async def open_loop(phase: Open) -> Measured:
             stream = await trio.open_tcp_stream("127.0.0.1", phase.target.port)
             nursery.start_soon(write, line, stream)
             nursery.start_soon(read, stream)
-        gauge = Gauge(phase.target.server_pid)
+        gauge = Gauge(phase.target)
         start_s = trio.current_time() + 0.01
         count = round(phase.rate_per_s * phase.seconds)
         await drive(Schedule(start_s, phase.rate_per_s, count), put)
         await till.finish()
-        user_s, system_s, load_s, _ = gauge.read()
+        used = gauge.read()
         nursery.cancel_scope.cancel()
+    till.write_answers()
     return Measured(
         seconds=max(last_answer_s - start_s, 1e-9),
         sent=count,
@@ -258,9 +304,11 @@ async def open_loop(phase: Open) -> Measured:
         unanswered=len(till.open),
         latency=_some(till.latencies.summary()),
         lateness=lateness.summary(),
-        server_user_s=user_s,
-        server_system_s=system_s,
-        load_cpu_s=load_s,
+        server_user_s=used.server_user_s,
+        server_system_s=used.server_system_s,
+        load_cpu_s=used.load_s,
+        cpu_s=used.cpu_s,
+        measured_s=used.seconds,
     )
 
 
@@ -291,23 +339,40 @@ async def check(phase: Check) -> Checked:
     return Checked(CHECKED, sample[0].hex(), sample[1].hex())
 
 
-class Gauge:
-    """CPU of the server and of this process from now on."""
+class Used(Struct, frozen=True):
+    """CPU seconds, and the seconds that went by. `cpu_s` as in `Measured`."""
 
-    def __init__(self, server_pid: int) -> None:
-        self._pid = server_pid
-        self._server = cpu_seconds(server_pid)
-        self._load_s = time.process_time()
+    server_user_s: float
+    server_system_s: float
+    load_s: float
+    cpu_s: dict[str, float]
+    seconds: float
+
+
+class Gauge:
+    """CPU of the server, of what runs beside it and of this process, from now on."""
+
+    def __init__(self, target: Target) -> None:
+        self._target = target
+        self._before = self._look()
         self._started_s = time.perf_counter()
 
-    def read(self) -> tuple[float, float, float, float]:
-        """Server user, server system, load generator, and seconds gone by."""
-        user_s, system_s = cpu_seconds(self._pid)
-        return (
-            user_s - self._server[0],
-            system_s - self._server[1],
-            time.process_time() - self._load_s,
-            time.perf_counter() - self._started_s,
+    def read(self) -> Used:
+        now, before = self._look(), self._before
+        return Used(
+            server_user_s=now.server_user_s - before.server_user_s,
+            server_system_s=now.server_system_s - before.server_system_s,
+            load_s=now.load_s - before.load_s,
+            cpu_s={name: used - before.cpu_s[name] for name, used in now.cpu_s.items()},
+            seconds=time.perf_counter() - self._started_s,
+        )
+
+    def _look(self) -> Used:
+        user_s, system_s = cpu_seconds(self._target.server_pid)
+        beside = {name: sum(cpu_seconds(pid)) for name, pid in self._target.beside.items()}
+        busy_s, steal_s = machine_seconds()
+        return Used(
+            user_s, system_s, time.process_time(), beside | {"machine": busy_s, "steal": steal_s}, 0.0
         )
 
 
@@ -326,6 +391,17 @@ async def run(phase: Phase) -> Checked | Measured:
             return await closed(phase)
         case Open():
             return await open_loop(phase)
+
+
+def in_process(phase: Phase, kind: type[Result]) -> Result:
+    """One phase in a process of its own. Raises ServerProcessError with what it said."""
+    # DE7 counts seconds: the next phase's first request must not be a repeat of the last one's.
+    time.sleep(1.0)
+    command = [sys.executable, "-m", "benchmarks.load", msgspec.json.encode(phase).decode()]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise ServerProcessError(f"the load generator gave up: {done.stderr.strip()}")
+    return msgspec.json.decode(done.stdout, type=kind)
 
 
 def main() -> None:

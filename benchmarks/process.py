@@ -23,9 +23,14 @@ class ServerProcessError(Exception):
 
 
 class ServerProcess:
-    """`authoriser serve` on a loopback port of its own, with its data and its key under `home`."""
+    """`authoriser serve` on a loopback port of its own, with its data and its key under `home`.
 
-    def __init__(self, home: Path) -> None:
+    `tables` is TOML for its configuration, as `[kafka]` is.
+    """
+
+    def __init__(self, home: Path, tables: str = "") -> None:
+        self._config = home / "authoriser.toml"
+        self._config.write_text(tables, encoding="utf-8")
         self.data_dir = home / "data"
         self.port = _free_port()
         self._log = home / "server.log"
@@ -50,18 +55,24 @@ class ServerProcess:
 
     def start(self) -> None:
         """Until its ready line. Raises ServerProcessError with what it logged."""
+        options = ["--config", str(self._config), "--data", str(self.data_dir)]
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
-                _authoriser("serve", "--data", str(self.data_dir), "--listen", f"127.0.0.1:{self.port}"),
+                _authoriser("serve", *options, "--listen", f"127.0.0.1:{self.port}"),
                 stdout=subprocess.PIPE,
                 stderr=log,
                 env=self._environment,
+                bufsize=0,
             )
         out = self._process.stdout
         if out is None:
             raise ServerProcessError("the server has no standard output")
-        readable, _, _ = select.select([out], [], [], READY_TIMEOUT_S)
-        if not (readable and out.readline()):
+        line = b"\n"
+        # On a shared journal it says first that it follows. Unbuffered: what select sees is what readline gets.
+        while line and b" is ready: " not in line:
+            readable, _, _ = select.select([out], [], [], READY_TIMEOUT_S)
+            line = out.readline() if readable else b""
+        if not line:
             self.stop()
             raise ServerProcessError(
                 f"the server did not become ready:\n{self._log.read_text('utf-8')[-2000:]}"
@@ -103,6 +114,15 @@ def cpu_seconds(pid: int) -> tuple[float, float]:
     fields = Path(f"/proc/{pid}/stat").read_text("utf-8").rpartition(")")[2].split()
     tick_s = 1 / os.sysconf("SC_CLK_TCK")
     return int(fields[11]) * tick_s, int(fields[12]) * tick_s
+
+
+def machine_seconds() -> tuple[float, float]:
+    """Of all cores since boot: busy, and taken by the host for others (steal). The first has the second in it."""
+    fields = Path("/proc/stat").read_text("utf-8").split("\n", 1)[0].split()[1:]
+    # proc_stat(5): user nice system idle iowait irq softirq steal; guests are in user and nice already.
+    user, nice, system, _idle, _waiting, irq, softirq, steal = (int(field) for field in fields[:8])
+    tick_s = 1 / os.sysconf("SC_CLK_TCK")
+    return (user + nice + system + irq + softirq + steal) * tick_s, steal * tick_s
 
 
 def wait_until_idle(pid: int, *, still_s: float = 0.3, timeout_s: float = 20.0) -> None:

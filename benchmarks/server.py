@@ -22,13 +22,11 @@ pyiso8583 is timed on the same pair in turns with it; its share is what it would
 import argparse
 import shutil
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
 
 import iso8583
 import msgspec
@@ -38,12 +36,10 @@ from rich.console import Console
 from rich.table import Table
 
 import isowire
-from benchmarks.load import Check, Checked, Closed, Measured, Open, Phase, Target
+from benchmarks.load import Check, Checked, Closed, Measured, Open, Target, in_process
 from benchmarks.machine import Machine, look, platform_line
 from benchmarks.process import ServerProcess, ServerProcessError, wait_until_idle
 from simulator.cards import make_cards, write_cards
-
-Result = TypeVar("Result")
 
 CREDIT_MINOR = 1_000_000_000
 """Every timed request is approved."""
@@ -128,11 +124,11 @@ def measure(setting: Setting, parent: Path, say: Console | None) -> Report:
             server.command("import", str(cards))
             target = Target(server.port, server.pid, str(cards))
             _tell(say, "checking answers")
-            checked = _load(Check(target, seed=1), Checked)
+            checked = in_process(Check(target, seed=1), Checked)
             closed, codecs = [], []
             for number in range(setting.rounds):
                 _tell(say, f"closed loop, round {number + 1} of {setting.rounds}")
-                closed.append(_load(_closed(setting, 2 + number, target), Measured))
+                closed.append(in_process(_closed(setting, 2 + number, target), Measured))
                 wait_until_idle(server.pid)
                 codecs.append(time_codecs(checked))
             opened = []
@@ -146,7 +142,7 @@ def measure(setting: Setting, parent: Path, say: Console | None) -> Report:
                     rate_per_s=rate,
                     connections=setting.connections,
                 )
-                opened.append(AtRate(rate, _load(phase, Measured)))
+                opened.append(AtRate(rate, in_process(phase, Measured)))
         return _report(machine, setting, checked, closed, codecs, opened)
     finally:
         shutil.rmtree(home, ignore_errors=True)
@@ -161,17 +157,6 @@ def _closed(setting: Setting, seed: int, target: Target) -> Closed:
         connections=setting.connections,
         window=setting.window,
     )
-
-
-def _load(phase: Phase, kind: type[Result]) -> Result:
-    """One phase in a process of its own. Raises ServerProcessError with what it said."""
-    # DE7 counts seconds: the next phase's first request must not be a repeat of the last one's.
-    time.sleep(1.0)
-    command = [sys.executable, "-m", "benchmarks.load", msgspec.json.encode(phase).decode()]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise ServerProcessError(f"the load generator gave up: {done.stderr.strip()}")
-    return msgspec.json.decode(done.stdout, type=kind)
 
 
 def time_codecs(checked: Checked) -> Codecs:

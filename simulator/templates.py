@@ -60,6 +60,8 @@ class Glance:
     reference: bytes
     """DE37; b"" where the reply has none."""
     response_code: bytes
+    approval_code: bytes = b""
+    """DE38, likewise."""
 
 
 class ReplyReader:
@@ -72,7 +74,7 @@ class ReplyReader:
     __slots__ = ("_shapes",)
 
     def __init__(self) -> None:
-        self._shapes: dict[tuple[int, bytes], tuple[slice, slice, slice]] = {}
+        self._shapes: dict[tuple[int, bytes], tuple[slice, slice, slice, slice]] = {}
 
     def read(self, payload: bytes) -> Glance:
         """Raises pyiso8583's DecodeError, which holds the message: for test cards only."""
@@ -81,10 +83,12 @@ class ReplyReader:
         if places is None:
             _, encoded = iso8583.decode(payload, SPEC)
             found = _places(encoded)
-            stan, reference, code = (slice(*found.get(name, (0, 0))) for name in ("11", "37", "39"))
-            places = self._shapes[shape] = (stan, reference, code)
-        stan, reference, code = places
-        return Glance(payload[:4], payload[stan], payload[reference], payload[code])
+            stan, reference, code, approval = (
+                slice(*found.get(name, (0, 0))) for name in ("11", "37", "39", "38")
+            )
+            places = self._shapes[shape] = (stan, reference, code, approval)
+        stan, reference, code, approval = places
+        return Glance(payload[:4], payload[stan], payload[reference], payload[code], payload[approval])
 
 
 def _places(encoded: Mapping[str, Mapping[str, bytes]]) -> dict[str, tuple[int, int]]:

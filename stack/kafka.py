@@ -108,6 +108,7 @@ def _java(node: Node, java: Path, jars: Path, heap_mb: int) -> list[str]:
         str(java),
         f"-Xmx{heap_mb}m",
         "-XX:+UseSerialGC",
+        "-XX:TieredStopAtLevel=1",
         "-XX:+ExitOnOutOfMemoryError",
         "-Djava.net.preferIPv4Stack=true",
         f"-Dlog4j2.configurationFile={(Path(node.directory) / 'log4j2.properties').as_uri()}",

@@ -4,12 +4,13 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 import trio
 
-from benchmarks.load import Check, Target, Till, WrongReplyError, run
+from benchmarks.load import Check, Target, Till, WrongReplyError, read_answers, run
 from benchmarks.machine import Machine, look
 from benchmarks.process import cpu_seconds
 from simulator import messages
@@ -43,6 +44,21 @@ async def test_an_approval_of_an_open_request_counts(cards: Path) -> None:
     latency = till.latencies.summary()
     assert latency is not None
     assert (till.answered, till.open, latency.max_ms, latency.p50_ms) == (2, {}, 2000.0, 1000.447)
+
+
+async def test_answers_are_kept_where_they_are_asked_for(cards: Path, tmp_path: Path) -> None:
+    """Reference, approval code and how long it took; times that another process can compare."""
+    file = tmp_path / "answers"
+    till = Till(str(cards), seed=1, answers=str(file))
+    now_s = trio.current_time()
+    began = time.perf_counter()
+    frame = till.request(now_s)
+    till.take(answer_to(frame), now_s + 2.0)
+    till.write_answers()
+    (kept,) = read_answers(file)
+    assert (kept.reference.decode(), kept.approval_code) == (messages.decode(frame[2:])["37"], b"A1B2C3")
+    assert kept.answered_s - kept.since_s == pytest.approx(2.0)
+    assert kept.since_s == pytest.approx(began, abs=1.0)
 
 
 @pytest.mark.parametrize(

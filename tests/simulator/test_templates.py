@@ -57,8 +57,8 @@ def test_replies_of_other_shapes_do_not_mix() -> None:
         purchase() | {"t": "0430", "39": "00", "95": "0" * 42},
     ]
     read = [reader.read(messages.encode(reply)) for reply in replies * 2]
-    assert [(reply["t"], reply["39"]) for reply in replies * 2] == [
-        (glance.mti.decode(), glance.response_code.decode()) for glance in read
+    assert [(reply["t"], reply["39"], reply.get("38", "")) for reply in replies * 2] == [
+        (glance.mti.decode(), glance.response_code.decode(), glance.approval_code.decode()) for glance in read
     ]
 
 

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from stack import artifacts, cassandra, kafka
@@ -22,6 +23,17 @@ def test_cassandra_syncs_before_it_acknowledges(mode: str) -> None:
     lines = cassandra.cassandra_yaml(node(1), commitlog_sync=mode).splitlines()
     assert f"commitlog_sync: {mode}" in lines
     assert ("commitlog_sync_group_window: 1ms" in lines) == (mode == "group")
+
+
+def test_the_commit_log_is_written_directly_where_the_disk_allows_it(tmp_path: Path) -> None:
+    """On a folder that takes no such files, or is not there, it is mapped: that works everywhere."""
+    here = msgspec.structs.replace(node(1), directory=str(tmp_path))
+    allowed = cassandra.takes_direct_io(tmp_path)
+    expected = "direct" if allowed else "legacy"
+    modes = [cassandra.cassandra_yaml(each, commitlog_sync="batch").splitlines() for each in (here, node(1))]
+    assert f"commitlog_disk_access_mode: {expected}" in modes[0]
+    assert "commitlog_disk_access_mode: legacy" in modes[1]
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_nodes_differ_in_address_and_share_the_seed() -> None:

@@ -53,6 +53,32 @@ def test_what_cassandra_acknowledged_survives_its_kill(cassandra_stack: Stack) -
     assert execute("SELECT id, text FROM killed.rows") == [(1, "acknowledged")]
 
 
+def test_each_write_to_a_direct_commit_log_is_on_the_disk_when_it_returns(cassandra_stack: Stack) -> None:
+    """Cassandra calls no fsync on it: its files are open with O_DSYNC, or a power loss would take acknowledged rows."""
+    node = cassandra_stack.node("cassandra")
+    if "commitlog_disk_access_mode: direct" not in (Path(node.directory) / "cassandra.yaml").read_text():
+        pytest.skip("the folder takes no direct writes")
+    log, process = Path(node.directory) / "data" / "commitlog", Path(f"/proc/{node.pid}")
+    numbers = [link.name for link in (process / "fd").iterdir() if _target(link).parent == log]
+    wanted = os.O_DSYNC | os.O_DIRECT
+    flags = [int(_field(process / "fdinfo" / number, "flags"), 8) & wanted for number in numbers]
+    assert flags
+    assert set(flags) == {wanted}
+
+
+def _target(link: Path) -> Path:
+    """Where it leads; nowhere where it was closed meanwhile."""
+    try:
+        return link.readlink()
+    except FileNotFoundError:
+        return Path()
+
+
+def _field(file: Path, name: str) -> str:
+    (value,) = [line.partition(":")[2] for line in file.read_text().splitlines() if line.startswith(name)]
+    return value
+
+
 def test_kafka_says_nothing_while_it_is_paused(kafka_stack: Stack) -> None:
     """A record sent to a paused broker waits, is acknowledged when it goes on, and is read once."""
     asyncio.run(_paused_and_resumed(kafka_stack))
