@@ -7,6 +7,7 @@ import argparse
 import os
 import signal
 import sys
+import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -18,6 +19,8 @@ from stack.state import condition
 
 OK, FAILED = 0, 1
 UP = "everything serves"
+LOOK_S = 1.0
+"""How often `run` looks whether whoever started it is still there."""
 TAIL_BYTES = 20_000
 
 
@@ -65,12 +68,14 @@ def _run(stack: Stack, options: argparse.Namespace) -> int:
 
 
 def _stay(stack: Stack) -> None:
-    """Up until a signal comes, then down: whoever started this leaves nothing running by ending it."""
+    """Up until a signal comes, or whoever started this is gone, then down: nothing is left running."""
+    parent = os.getppid()
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.default_int_handler)
     with suppress(KeyboardInterrupt), stack:
         print(f"{UP}; Ctrl-C stops it", flush=True)
-        signal.pause()
+        while os.getppid() == parent:
+            time.sleep(LOOK_S)
 
 
 def _status(stack: Stack) -> int:

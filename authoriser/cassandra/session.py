@@ -138,7 +138,10 @@ def _nobody_there(errors: Mapping[object, object]) -> CassandraError:
 
 def _why(error: object) -> str:
     if isinstance(error, AuthenticationFailed):
-        return "it refuses the user name or the password"
+        asks = "requires authentication" in str(error)
+        return (
+            "it asks for a user name and a password" if asks else "it refuses the user name or the password"
+        )
     if isinstance(error, OSError) and error.strerror:
         return _of_tls(error) or error.strerror.rpartition("Last error: ")[2]
     return f"{type(error).__name__}: {error}"

@@ -1,15 +1,20 @@
 """What is written for the servers, and how they are started."""
 
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import msgspec
 import pytest
 
 from stack import artifacts, cassandra, kafka
+from stack.__main__ import UP
 from stack.artifacts import JAVA_MAJOR, find_java, jars, java_major
 from stack.errors import MissingError
 from stack.state import Node
 
+ROOT = Path(__file__).parents[2]
 KAFKA = Node("kafka", 1, "127.0.0.1", 9092, 9093, "/stack/kafka-1")
 
 
@@ -170,3 +175,16 @@ def test_a_fetch_says_how_far_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         "fetching kafka: 2 files, 6 MB so far",
     ]
     assert [path.name for path in folder.iterdir()] == ["a.jar"]
+
+
+def test_run_stays_until_it_is_told_to_end(tmp_path: Path) -> None:
+    """Then it ends well; it would stop its servers first, if it had any."""
+    command = [sys.executable, "-m", "stack", "--directory", str(tmp_path), "run"]
+    with subprocess.Popen(
+        [*command, "--cassandra", "0", "--kafka", "0"], stdout=subprocess.PIPE, text=True, cwd=ROOT
+    ) as run:
+        assert run.stdout is not None
+        said = run.stdout.readline()
+        run.send_signal(signal.SIGTERM)
+        assert run.wait(60) == 0
+    assert said == f"{UP}; Ctrl-C stops it\n"

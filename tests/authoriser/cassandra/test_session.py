@@ -82,6 +82,13 @@ def test_whoever_can_not_be_reached_is_named_with_why() -> None:
     assert (several.passing, alone.passing) == (True, False)
 
 
+def test_a_node_that_asks_who_is_there_is_not_called_wrong() -> None:
+    """Nobody gave it a name."""
+    asks = AuthenticationFailed("Remote end requires authentication")
+    ours = said(NoHostAvailable("no", {"10.0.0.2:9042": asks}))
+    assert str(ours) == "no node can be used: 10.0.0.2:9042 (it asks for a user name and a password)"
+
+
 @pytest.mark.parametrize(
     ("text", "why"),
     [
