@@ -14,7 +14,7 @@ LINES = 4
 WINDOW = 8
 """Messages in flight on a line."""
 PAUSE_S = 0.04
-"""Before each new message of a line."""
+"""Before each new message of a line, where nothing else is said."""
 PATIENCE_S = 3.0
 """How long a network waits for an answer before it tries another line."""
 AGAIN = 0.03
@@ -25,9 +25,10 @@ ACQUIRER = "123456"
 class Clients:
     """Every message that was sent, and all that was heard of it, in order."""
 
-    def __init__(self, seed: int, cards: int = CARDS) -> None:
+    def __init__(self, seed: int, cards: int = CARDS, pause_s: float = PAUSE_S) -> None:
         self.random = random.Random(seed)
         self.cards = cards
+        self.pause_s = pause_s
         self.stopping = False
         self.sent: dict[str, Message] = {}
         self.heard: dict[str, list[Heard]] = {}
@@ -107,7 +108,7 @@ class Clients:
             await line.send(repeat(message))
         while not self.stopping:
             while len(open_messages) < WINDOW:
-                await trio.sleep(PAUSE_S)
+                await trio.sleep(self.pause_s)
                 message = self.next_message()
                 open_messages[message["11"]] = message
                 await line.send(message)

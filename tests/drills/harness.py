@@ -19,7 +19,7 @@ from drills.evidence import Shown, write_lines
 from drills.outside import KEPT, Judgement
 from stack import Stack
 from tests.cassandra_serve.bench import CARDS, Process, Shard, account_of
-from tests.drills.clients import LINES, Clients
+from tests.drills.clients import LINES, PAUSE_S, Clients
 from tests.relay.brokers import config_text
 
 PATIENCE_S = 120
@@ -52,9 +52,9 @@ class DrilledShard(Shard):
 class Drill:
     """One drill. `pair` are its processes once it runs, `silences` the longest one around each fault, in seconds."""
 
-    def __init__(self, shard: DrilledShard, seed: int) -> None:
+    def __init__(self, shard: DrilledShard, seed: int, pause_s: float = PAUSE_S) -> None:
         self.shard = shard
-        self.clients = Clients(seed)
+        self.clients = Clients(seed, pause_s)
         self.pair: tuple[Process, Process]
         self.silences: list[float] = []
 
