@@ -54,7 +54,7 @@ class Drill:
 
     def __init__(self, shard: DrilledShard, seed: int, pause_s: float = PAUSE_S) -> None:
         self.shard = shard
-        self.clients = Clients(seed, pause_s)
+        self.clients = Clients(seed, pause_s=pause_s)
         self.pair: tuple[Process, Process]
         self.silences: list[float] = []
 
