@@ -91,6 +91,7 @@ async def test_bad_input_at_the_process(
     log = process.log.read_bytes()
     lines = [msgspec.json.decode(line) for line in log.splitlines()]
     assert [line["event"] for line in lines if line["event"] != "decision"] == [
+        "memory settled",
         "ready",
         "malformed message",
         "response dropped",
