@@ -16,7 +16,7 @@ _DECLINED = {"13": "13 currency", "51": "51 no funds", "62": "62 frozen"}
 """DE39 and a word for those that the demo's customers meet."""
 _UNSURE = "unsure"
 RESTART = ("restart", "of the server, after SIGKILL")
-TAKEOVER = ("takeover", "by the other server, after SIGKILL")
+TAKEOVER = ("takeover", "by the other server")
 CRASHES = frozenset({RESTART[0], TAKEOVER[0]})
 
 

@@ -97,13 +97,11 @@ class StackStage(Stage):
         ]
 
     def feed(self, *words: str) -> list[str]:
-        command = [installed("authoriser-feed"), "--contact", self.place.cassandra]
+        command = [installed("authoriser-feed"), "--config", str(self.place.first.config)]
         return [*command, "--keyspace", self.place.feed_keyspace, *words]
 
     def feed_writer(self) -> list[str]:
-        group = f"{self.place.topic}-feed"
-        config = str(self.place.first.config)
-        return self.feed("--config", config, "--group", group, "--create-tables", "--replicas", "1")
+        return self.feed("--group", f"{self.place.topic}-feed", "--create-tables", "--replicas", "1")
 
     def feed_of(self, account: str) -> list[Event]:
         said = self.programs.run(self.feed("--show", account, "--limit", "500"))

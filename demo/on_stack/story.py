@@ -249,7 +249,8 @@ def read_what_came_out(stage: StackStage, customer: Customer) -> None:
             raise CheckFailed(f"{NEVER}, as a push text.")
     count = checks.each_has_one_push(events, stage.pushes.pushes)
     screen.good(
-        f"{count:,} push texts: one for each of {len(expected):,} payments, none twice, none of nothing"
+        f"{len(expected):,} of {len(expected):,} payments were told to their customers, once each; with declines "
+        f"and reversals {count:,} push texts"
     )
     screen.command(stage.feed("--show", customer.account))
     wanted = checks.wanted_in_feed(customer.account, events)

@@ -143,7 +143,7 @@ def test_the_demo_on_the_stack_tells_its_story(
         "the killed server is back, and follows",
         "approvals heard are in the journal, code by code",
         "repeats got the same answer, to the approval code",
-        "none twice, none of nothing",
+        "payments were told to their customers, once ",
         "rows, the latest first",
         "every check passed: ",
         "no card number in the ",
