@@ -1,5 +1,6 @@
 """What is Cassandra's own about its journal: outcomes that nobody knows, partitions, and shards beside each other."""
 
+import secrets
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,6 +17,23 @@ pytestmark = [pytest.mark.stack, pytest.mark.slow, pytest.mark.timeout(900)]
 
 IMPATIENT_S = 0.5
 RETRY_S = 0.1
+
+
+async def test_a_batch_larger_than_any_piece_arrives_whole(
+    cassandra_config: "CassandraConfig", a_shard: int
+) -> None:
+    """Three megabytes: several pieces, more than a socket takes at a time. What stands there is what was written."""
+    from authoriser.cassandra.session import SEND_MAX_BYTES, Session
+    from authoriser.journal.cassandra import CassandraJournal
+
+    blob = secrets.token_bytes(3 * SEND_MAX_BYTES + 1)
+    async with await Session.open(cassandra_config) as session:
+        (pool,) = session._session.get_pools()
+        assert pool._connection.out_buffer_size == SEND_MAX_BYTES
+        journal = await CassandraJournal.open(session, shard=a_shard)
+        with trio.fail_after(60):
+            await journal.append(1, blob)
+            assert await journal.read(1, 10) == [(1, blob)]
 
 
 async def test_an_append_to_a_silent_server_is_unknown_and_then_known(
