@@ -114,10 +114,14 @@ async def fill(directory: Path, cards: int, payments: int, progress: Progress) -
     await journal.close()
 
 
+def account_of_card(card: int) -> str:
+    return f"A{card:07}"
+
+
 def make_card(state: ShardState, card: int) -> tuple[r.Record, ...]:
     """Apply and give one row of an import: ids as the admin socket makes them, a token as the HMAC gives it."""
     audit = r.Audit("", "bench", 0, "a benchmark", "import", 0)
-    account_id = f"A{card:07}"
+    account_id = account_of_card(card)
     issued = c.IssueCard(
         account_id=account_id,
         card_id=f"card_{card:016x}",
