@@ -198,10 +198,11 @@ async def serve(began: float, host: str, port: int, cards: int, cache: int, paym
 
 
 async def _log_behind(snapshots: CassandraSnapshots) -> tuple[MemoryLog, int]:
-    """A journal whose last batch is the checkpoint's, and is behind every record that a snapshot knows."""
-    seq = (await snapshots.checkpoint()).seq
+    """A journal that ends behind every record that a snapshot knows, and the checkpoint at its end."""
     commons = await snapshots.load_one(COMMONS_ID)
     assert commons is not None, "it was filled"
+    seq = max((await snapshots.checkpoint()).seq, commons_of(commons).epoch) + 1
+    await snapshots.move_checkpoint(seq)
     record_no = commons.version + RECORDS_A_RUN
     log = MemoryLog()
     log.batches = [b""] * (seq - 1)
