@@ -257,7 +257,7 @@ class Server:
         except (RecoveryError, BatchError, *STORE_FAILURES) as error:
             raise StartFailed(f"{self._config.data_dir}: {error}") from error
         refuse_wrong_clock(owner.now_ms(), owner.state.last_ms)
-        settle_memory()
+        log.debug("memory settled", huge_pages_mb=settle_memory() >> 20)
         return owner
 
     def _disk_full(self, full: bool) -> None:  # noqa: FBT001 - the journal's callback

@@ -220,7 +220,7 @@ class SharedServer(Server):
             else:
                 last_ms = replayer.state.last_ms
                 refuse_wrong_clock(self._clock.now_ms(last_ms), last_ms)
-                settle_memory()
+                log.debug("memory settled", huge_pages_mb=settle_memory() >> 20)
                 return replayer
 
     async def _read_in(self, opened: "Opened") -> Replayer:

@@ -43,6 +43,7 @@ from authoriser.ledger.digest import problems, state_hash
 from authoriser.ledger.outcome import Outcome
 from authoriser.ledger.state import ShardState
 from authoriser.server import policy_of
+from authoriser.starting import settle_memory
 from benchmarks.codec import oracle_us
 from benchmarks.machine import Machine, look, platform_line
 from isowire import load_dialect
@@ -337,8 +338,7 @@ def measure(setting: Setting, policy_text: str, name: str) -> Measured:
     for _ in range(setting.before):
         now_ms += STEP_MS
         _play(state, traffic.next()[1], now_ms)
-    gc.collect()
-    gc.freeze()  # as the server does with what it has recovered
+    settle_memory()
     alone: dict[str, list[int]] = defaultdict(list)
     both: dict[str, list[int]] = defaultdict(list)
     order: list[int] = []

@@ -1,10 +1,11 @@
 """So much may be spent a day, a week (from Monday) and a month, in all and by class of spending."""
 
 from rules.facts import Facts
-from rules.limits import PERIODS, days_of, limits_any, limits_these, own_limits, planned, told
+from rules.limits import PERIODS, limits_any, limits_these, own_limits, planned, told
 from rules.programme import SPENDING, Programme
 from rules.reason import Reason
 from rules.rule import Judge, Rule
+from rules.usage import days_of
 
 
 def _make(programme: Programme, own: bool) -> Judge | None:  # noqa: FBT001

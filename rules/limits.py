@@ -13,7 +13,7 @@ from functools import lru_cache
 
 from rules.facts import DAY, MONTH, TRANSACTION, WEEK, Facts, Limit
 from rules.programme import Programme, SpendingLimit
-from rules.usage import first_days, used
+from rules.usage import used
 from rules.words import bound, spending
 
 PERIODS = (DAY, WEEK, MONTH)
@@ -25,9 +25,6 @@ _PLANS_MAX = 16_384
 Limits = tuple[Limit, ...]
 Plan = Callable[[tuple[str, ...], Limits], tuple[tuple[int, int, int], ...]]
 """Classes and a card's own limits -> (place in usage; 0 day, 1 week, 2 month, 3 one transaction; most)."""
-
-days_of = lru_cache(maxsize=16)(first_days)
-"""First days by local day: an hour has at most three local days in it, all over the world."""
 
 
 def own_limits(facts: Facts) -> Limits:

@@ -5,6 +5,7 @@ cannot count differently.
 """
 
 from datetime import date
+from functools import lru_cache
 
 from rules.facts import NO_USAGE, Counted, Spend, Usage
 
@@ -18,17 +19,17 @@ def first_days(local_day: int) -> tuple[int, int, int]:
 
 
 def count(usage: dict[str, Usage], counted: Counted, amount_minor: int, times: int = 1) -> None:
-    """Add a payment to "" and to each of its classes. With negative figures, give it back.
+    """Add a payment to each of its classes. With negative figures, give it back."""
+    for name in counted.classes:
+        usage[name] = grown(usage.get(name, NO_USAGE), counted.local_day, amount_minor, times)
+
+
+def grown(before: Usage, local_day: int, amount_minor: int, times: int = 1) -> Usage:
+    """What was used, and a payment of `local_day`. With negative figures, it is given back.
 
     What belongs to a period that is over, or that never was, changes nothing in the periods that came since.
     """
-    periods = first_days(counted.local_day)
-    for name in ("", *counted.classes):
-        usage[name] = _counted(usage.get(name, NO_USAGE), periods, amount_minor, times)
-
-
-def _counted(before: Usage, periods: tuple[int, int, int], amount_minor: int, times: int) -> Usage:
-    day, week, month = periods
+    day, week, month = days_of(local_day)
     day_now = _period(before.day, before.day_minor, before.day_count, day, amount_minor, times)
     week_now = _period(before.week, before.week_minor, before.week_count, week, amount_minor, times)
     month_now = _period(before.month, before.month_minor, before.month_count, month, amount_minor, times)
@@ -43,6 +44,10 @@ def _period(
     if first > known:
         minor = number = 0
     return first, max(0, minor + amount_minor), max(0, number + times)
+
+
+days_of = lru_cache(maxsize=16)(first_days)
+"""First days by local day: an hour has at most three local days in it, all over the world."""
 
 
 def used(usage: Usage, window: str, local_day: int) -> tuple[int, int]:

@@ -14,7 +14,7 @@ from authoriser.admin import operations as o
 from authoriser.ledger.state import Card
 from authoriser.limits import CONTROLS_LIST_MAX
 from authoriser.texts import iso_time
-from rules import NO_USAGE, Controls, Limit
+from rules import Controls, Limit
 from rules.facts import TRANSACTION
 from rules.usage import used
 
@@ -83,8 +83,7 @@ def shown(card: Card, now_ms: int, time_zone: str) -> o.Controls:
         amount_minor: int | None = None
         count: int | None = None
         if limit.window != TRANSACTION:
-            usage = card.usage.get(limit.spending, NO_USAGE) if card.usage is not None else NO_USAGE
-            amount_minor, count = used(usage, limit.window, local_day)
+            amount_minor, count = used(card.used(limit.spending), limit.window, local_day)
         until = iso_time(limit.until_ms) if limit.until_ms else None
         limits.append(
             o.Limit(limit.spending, limit.window, limit.amount_minor, limit.count, until, amount_minor, count)

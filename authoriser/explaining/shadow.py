@@ -30,6 +30,11 @@ class _Used(Struct):
     recent: list[Spend]
     successor: str = ""
     replaced_no: int = 0
+    spent: Usage = NO_USAGE
+
+    def count(self, counted: Counted, amount_minor: int, times: int) -> None:
+        self.spent = limits_used.grown(self.spent, counted.local_day, amount_minor, times)
+        limits_used.count(self.usage, counted, amount_minor, times)
 
 
 class Shadow:
@@ -51,7 +56,7 @@ class Shadow:
         usage: tuple[Usage, ...] = (NO_USAGE,) * (1 + len(classes))
         recent: tuple[Spend, ...] = ()
         if used is not None:
-            usage = tuple([used.usage.get(name, NO_USAGE) for name in ("", *classes)])
+            usage = (used.spent, *[used.usage.get(name, NO_USAGE) for name in classes])
             window_ms = rules.window_ms(classes)
             if window_ms:
                 oldest = bisect_right(used.recent, facts.now_ms - window_ms, key=_at_ms)
@@ -89,7 +94,7 @@ class Shadow:
         if isinstance(record, r.CardReplaced):
             old = self._cards.setdefault(record.old_card_id, _Used({}, []))
             old.successor, old.replaced_no = record.card_id, number
-            self._cards[record.card_id] = _Used(dict(old.usage), list(old.recent))
+            self._cards[record.card_id] = _Used(dict(old.usage), list(old.recent), spent=old.spent)
             return
         for moved in getattr(record, "moved", None) or payments.moves_of_old(record):
             if moved.returned_minor or moved.returned_times:
@@ -110,7 +115,7 @@ class Shadow:
         used = self._cards.get(record.card_id)
         if used is None:
             used = self._cards[record.card_id] = _Used({}, [])
-        limits_used.count(used.usage, counted, approved_minor, times)
+        used.count(counted, approved_minor, times)
         limits_used.remember(used.recent, Spend(record.at_ms, number, approved_minor, counted.classes))
 
     def _classes(self, record: r.Decided, counted: Counted) -> tuple[str, ...]:
@@ -135,7 +140,7 @@ class Shadow:
             return
         card_id, counted = known
         for used in self._counting(card_id, number):
-            limits_used.count(used.usage, as_part or counted, -amount_minor, -times)
+            used.count(as_part or counted, -amount_minor, -times)
             limits_used.forget(used.recent, number, amount_minor)
 
     def _counting(self, card_id: str, number: int) -> Iterator[_Used]:

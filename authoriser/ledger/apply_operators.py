@@ -49,6 +49,7 @@ def _card_replaced(state: ShardState, account: Account, record: r.CardReplaced) 
         contactless_count=old.contactless_count,
         contactless_minor=old.contactless_minor,
         contactless_from_no=old.contactless_from_no,
+        spent=old.spent,
     )
     state.issue(account, card)
     keep_change(account, record.audit)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from authoriser.ledger.records import AmountGiven, Audit, Particulars
 from rules import NO_CHECKS, CardState, Checks, Controls, Entry, Reason, Transaction
@@ -12,6 +12,17 @@ CLEARING_MATCHING = ("network_id", "approval_code", "unique")
 """The orders of a network that says nothing of its own."""
 
 
+class Lifetimes(Struct, frozen=True, gc=False):
+    """Until when what is approved after `after_ms`, and not after `until_ms`, is kept, for one lifetime of a hold."""
+
+    after_ms: int
+    until_ms: int
+    remembered_ms: int
+    """The payment."""
+    forget_ms: int
+    """The answer."""
+
+
 class Policy(Struct, frozen=True):
     """How long things are kept, how much of them, and how reasons are told to the network.
 
@@ -19,6 +30,7 @@ class Policy(Struct, frozen=True):
     table from reason to DE39, with the dialect's own words over it. `refund_codes` are the DE39 that a refund may be
     declined with ("" in it: any), `refund_else` stands for the others. `matching` is the order in which an original
     is looked for, `clearing_matching` a clearing's or completion's: names of `authoriser.ledger.matching`.
+    `lifetimes` are those last asked for, by the hold's.
     """
 
     response_codes: Mapping[str, str]
@@ -34,6 +46,7 @@ class Policy(Struct, frozen=True):
     refund_else: str = ""
     matching: tuple[str, ...] = MATCHING
     clearing_matching: tuple[str, ...] = CLEARING_MATCHING
+    lifetimes: dict[int, Lifetimes] = field(default_factory=dict)
 
 
 class OriginalReference(Struct, frozen=True, gc=False):

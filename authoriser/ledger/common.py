@@ -45,16 +45,16 @@ _QUARTER_MS = 900_000
 
 def local_day(now_ms: int, time_zone: str) -> int:
     """`date.toordinal` of `now_ms` in an IANA time zone."""
-    quarter = now_ms // _QUARTER_MS
-    known = _days.get(time_zone)
-    if known is None or known[0] != quarter:
-        moment = datetime.fromtimestamp(quarter * _QUARTER_MS / 1000, ZoneInfo(time_zone))
-        known = _days[time_zone] = quarter, moment.toordinal()
+    known = DAYS.get(time_zone)
+    if known is None or not known[0] <= now_ms < known[2]:
+        begins_ms = now_ms // _QUARTER_MS * _QUARTER_MS
+        moment = datetime.fromtimestamp(begins_ms / 1000, ZoneInfo(time_zone))
+        known = DAYS[time_zone] = begins_ms, moment.toordinal(), begins_ms + _QUARTER_MS
     return known[1]
 
 
-_days: dict[str, tuple[int, int]] = {}
-"""What was last answered, by time zone: asked by every decision, worked out four times an hour."""
+DAYS: dict[str, tuple[int, int, int]] = {}
+"""What `local_day` last answered, and from when and until when it holds, by time zone: anew four times an hour."""
 
 
 @lru_cache(maxsize=16)

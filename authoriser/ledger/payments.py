@@ -6,7 +6,7 @@ journal that contradicts itself must not be followed.
 
 from authoriser.ledger import records as r
 from authoriser.ledger.state import Account, Card, Part, Payment
-from rules import Counted, Spend
+from rules import NO_USAGE, Counted, Spend
 from rules import usage as limits_used
 
 POSTING = frozenset({"0200", "0220"})
@@ -90,15 +90,15 @@ def keep_first_answer(account: Account, hold_id: int, forget_ms: int) -> None:
 def count(account: Account, record: r.Decided, counted: Counted, number: int, approved_minor: int) -> None:
     """An approval, as record `number`, counts for its card. One that adds to a payment is no second payment."""
     card = account.cards[record.card_id]
-    if card.usage is None or card.recent is None:
-        card.usage, card.recent = {}, []
     times = 1
     if record.hold is None:
         times = 0
         payment = account.payments[record.moved[0].hold_id]
         payment.parts = (*payment.parts, Part(number, record.card_id, counted, approved_minor))
-    limits_used.count(card.usage, counted, approved_minor, times)
+    _use(card, counted, approved_minor, times)
     spend = Spend(record.at_ms, number, approved_minor, counted.classes)
+    if card.recent is None:
+        card.recent = []
     limits_used.remember(card.recent, spend)
     if counted.contactless == COUNTS:
         card.contactless_count += times
@@ -106,6 +106,14 @@ def count(account: Account, record: r.Decided, counted: Counted, number: int, ap
     elif counted.contactless == BEGINS_AGAIN:
         card.contactless_count = card.contactless_minor = 0
         card.contactless_from_no = number
+
+
+def _use(card: Card, counted: Counted, amount_minor: int, times: int) -> None:
+    card.spent = limits_used.grown(card.spent or NO_USAGE, counted.local_day, amount_minor, times)
+    if counted.classes:
+        if card.usage is None:
+            card.usage = {}
+        limits_used.count(card.usage, counted, amount_minor, times)
 
 
 def _give_back(account: Account, payment: Payment, moved: r.Moved) -> None:
@@ -130,9 +138,9 @@ def _uncount(
 ) -> None:
     """Take what record `number` counted from its card, and from those that went on from that card's counters."""
     for card in _counting(account, account.cards[card_id], number):
-        if card.usage is None or card.recent is None:
+        if card.recent is None:
             continue
-        limits_used.count(card.usage, counted, -amount_minor, -times)
+        _use(card, counted, -amount_minor, -times)
         limits_used.forget(card.recent, number, amount_minor)
         if counted.contactless == COUNTS and number > card.contactless_from_no:
             card.contactless_count = max(0, card.contactless_count - times)

@@ -9,6 +9,7 @@ from authoriser.ledger import commands as c
 from authoriser.ledger import records as r
 from authoriser.ledger.commands import Reply
 from authoriser.ledger.common import (
+    DAYS,
     HOUR_MS,
     approval_code,
     family,
@@ -25,16 +26,16 @@ from authoriser.ledger.matching import buried, find_grown
 from authoriser.ledger.outcome import Outcome
 from authoriser.ledger.records import Decided, HoldPlaced
 from authoriser.ledger.state import Account, Card, KeptAnswer, ShardState
-from rules import NO_USAGE, Check, Facts, Reason, Sort, Spend, Transaction
+from rules import NO_USAGE, Check, Facts, Reason, Sort, Spend, Transaction, Usage
 
 _REFUND = Transaction.REFUND
 _PASSED = Check.PASSED
 _APPROVED = Reason.APPROVED
 _PARTIALLY = Reason.APPROVED_PARTIALLY
 _UNFUNDED = Reason.INSUFFICIENT_FUNDS
-_UNUSED = tuple((NO_USAGE,) * (1 + classes) for classes in range(8))
-"""What a card that has spent nothing has used of so many classes."""
 _NOBODY = (None, None)
+_LIFETIMES_MAX = 1_000
+"""A network names lifetimes in whole hours; what a message says must not fill memory."""
 CREDIT, DEBIT = "refund", ""
 LEDGER_BALANCE, AVAILABLE_BALANCE, ORIGINAL_AMOUNT = "01", "02", "57"
 """Amount types of DE54: ISO 8583:1987 has the balances, 57 is what card networks use for a partial approval."""
@@ -43,7 +44,8 @@ LEDGER_BALANCE, AVAILABLE_BALANCE, ORIGINAL_AMOUNT = "01", "02", "57"
 def authorise(state: ShardState, command: c.AuthorisationRequest, now_ms: int, policy: c.Policy) -> Outcome:
     """Decide an 0100 or 0200. A repeat gets the answer that was kept, and another amount under its key 94."""
     account, card = state.tokens.get(command.token or b"", _NOBODY)  # `state.find`, written out
-    elsewhere = state.commons.unknown_kept
+    commons = state.commons
+    elsewhere = commons.unknown_kept
     kept = account.kept.get(command.key) if account is not None else None
     if kept is None and elsewhere:
         kept = elsewhere.get(command.key)
@@ -59,7 +61,9 @@ def authorise(state: ShardState, command: c.AuthorisationRequest, now_ms: int, p
         return _unpaid(state, command, now_ms, policy, Reason.REVERSED_BEFORE, account, card)
     if command.key in state.advised:
         return _unpaid(state, command, now_ms, policy, Reason.OVERTAKEN, account, card)
-    rules = state.rules
+    rules = state.compiled
+    if rules is None or state.compiled_text is not commons.policy_text:
+        rules = state.rules
     asked_for = command.transaction, command.particulars.mcc, command.entry
     sort = rules.sorts.get(asked_for) or rules.sort(*asked_for)
     facts = facts_of(account, card, command, now_ms, sort)
@@ -90,22 +94,23 @@ def facts_of(account: Account, card: Card, command: c.AuthorisationRequest, now_
     """What the rules are shown of one request."""
     said = command.particulars
     classes = sort.classes
-    usage = card.usage
-    if usage is None:
-        used = _UNUSED[len(classes)] if len(classes) < len(_UNUSED) else (NO_USAGE,) * (1 + len(classes))
+    spent = card.spent or NO_USAGE
+    if not classes:
+        used: tuple[Usage, ...] = (spent,)
+    elif card.usage is None:
+        used = (spent, *(NO_USAGE,) * len(classes))
     elif len(classes) == 1:
-        used = (usage.get("", NO_USAGE), usage.get(classes[0], NO_USAGE))
-    elif classes:
-        used = tuple([usage.get(name, NO_USAGE) for name in ("", *classes)])
+        used = spent, card.usage.get(classes[0], NO_USAGE)
     else:
-        used = (usage.get("", NO_USAGE),)
+        used = (spent, *[card.usage.get(name, NO_USAGE) for name in classes])
+    day = DAYS.get(account.time_zone)
     fee_minor = 0
     if command.fee_minor and command.transaction is not _REFUND:
         fee_minor = fee_of(said, command.fee_minor)
     # By position, in the order of Facts: its 23 names would cost 1.2 us of a decision's nine.
     return Facts(
         now_ms,
-        local_day(now_ms, account.time_zone),
+        day[1] if day is not None and day[0] <= now_ms < day[2] else local_day(now_ms, account.time_zone),
         command.transaction,
         said.amount_minor + fee_minor,
         said.currency,
@@ -172,9 +177,12 @@ def _approved(
     """What an approval makes. `number` is its record's, and names the payment and the approval code."""
     now_ms, said = facts.now_ms, command.particulars
     refund = command.transaction is _REFUND
-    expires_ms = now_ms + (command.hold_lifetime_ms or sort.hold_lifetime_ms)
-    # Both on the hour (`on_the_hour`), written out: nearly every decision comes by here.
-    remembered_ms = -((expires_ms + policy.payment_lifetime_ms) // -HOUR_MS) * HOUR_MS
+    lifetime_ms = command.hold_lifetime_ms or sort.hold_lifetime_ms
+    expires_ms = now_ms + lifetime_ms
+    lifetimes = policy.lifetimes.get(lifetime_ms)
+    if lifetimes is None or not lifetimes.after_ms < now_ms <= lifetimes.until_ms:
+        lifetimes = lifetimes_of(now_ms, lifetime_ms, policy)
+    forget_ms, remembered_ms = lifetimes.forget_ms, lifetimes.remembered_ms
     code = approval_code(number)
     hold: r.HoldPlaced | None = None
     moved: tuple[r.Moved, ...] = ()
@@ -185,6 +193,7 @@ def _approved(
         )
     if moved:
         expires_ms = moved[0].expires_ms
+        forget_ms = on_the_hour(expires_ms + policy.reversal_key_lifetime_ms - policy.hold_lifetime_ms)
     elif said.mti != "0200" and not refund:
         hold = HoldPlaced(number, approved_minor, expires_ms, 0, DEBIT, 0, remembered_ms)
     else:
@@ -212,8 +221,7 @@ def _approved(
         response_code,
         code,
         hold,
-        # A key outlives its hold by the store-and-forward horizon, or a late reversal could not find its original.
-        -((expires_ms + policy.reversal_key_lifetime_ms - policy.hold_lifetime_ms) // -HOUR_MS) * HOUR_MS,
+        forget_ms,
         approved_minor,
         replied_minor,
         amounts,
@@ -227,6 +235,20 @@ def _approved(
     )
     reply = Reply(reason, response_code, code, replied_minor, amounts)
     return Outcome((record,), reply, account.account_id, command.key, moved[0].hold_id if moved else number)
+
+
+def lifetimes_of(now_ms: int, lifetime_ms: int, policy: c.Policy) -> c.Lifetimes:
+    """Until when a payment and its answer are kept, both on the hour, so that an hour's payments have it in common."""
+    payment_ms = lifetime_ms + policy.payment_lifetime_ms
+    # A key outlives its hold by the store-and-forward horizon, or a late reversal could not find its original.
+    answer_ms = lifetime_ms + policy.reversal_key_lifetime_ms - policy.hold_lifetime_ms
+    remembered_ms, forget_ms = on_the_hour(now_ms + payment_ms), on_the_hour(now_ms + answer_ms)
+    until_ms = min(remembered_ms - payment_ms, forget_ms - answer_ms)
+    after_ms = max(remembered_ms - payment_ms, forget_ms - answer_ms) - HOUR_MS
+    if len(policy.lifetimes) >= _LIFETIMES_MAX:
+        policy.lifetimes.clear()
+    found = policy.lifetimes[lifetime_ms] = c.Lifetimes(after_ms, until_ms, remembered_ms, forget_ms)
+    return found
 
 
 def _begun_otherwise(

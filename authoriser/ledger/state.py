@@ -12,7 +12,18 @@ from typing import Final
 from msgspec import Struct, field
 
 from authoriser.ledger.records import AmountGiven, Particulars, Tombstone
-from rules import CardState, Controls, Counted, Reason, RuleSet, Spend, Usage, default_rules, read_policy
+from rules import (
+    NO_USAGE,
+    CardState,
+    Controls,
+    Counted,
+    Reason,
+    RuleSet,
+    Spend,
+    Usage,
+    default_rules,
+    read_policy,
+)
 
 NEVER_MS = 1 << 62
 """Later than any record: nothing is waiting to be forgotten."""
@@ -23,9 +34,9 @@ class Card(Struct, array_like=True, gc=False):
 
     `funded_minor` is what its import credited with it; a later import of the same card must say the same. `family` is
     the id of the first card of a row of replacements, "" for a card that replaced none; `closes_ms` is when a
-    replaced card ends, 0 for never. `usage` is what was spent by class and `recent` the latest approvals, both
-    None before the first payment. `replaced_no` is the record by which it was replaced, 0 where it was not: what had
-    counted for it by then counts for its successor too. The contactless counters began again with record
+    replaced card ends, 0 for never. `spent` is what was spent in all, `usage` that by class and `recent` the latest
+    approvals, each None before the first of them. `replaced_no` is the record by which it was replaced, 0 where it was
+    not: what had counted for it by then counts for its successor too. The contactless counters began again with record
     `contactless_from_no`: a tap from before it is no part of them.
     """
 
@@ -46,6 +57,13 @@ class Card(Struct, array_like=True, gc=False):
     contactless_minor: int = 0
     replaced_no: int = 0
     contactless_from_no: int = 0
+    spent: Usage | None = None
+
+    def used(self, spending: str) -> Usage:
+        """What was spent of one class; "" is all of it."""
+        if not spending:
+            return self.spent or NO_USAGE
+        return self.usage.get(spending, NO_USAGE) if self.usage is not None else NO_USAGE
 
 
 class Part(Struct, frozen=True, array_like=True, gc=False):
@@ -248,20 +266,21 @@ class ShardState:
     `tokens` are indexes over the accounts, rebuilt on load: a card's account by its id, both by its number's
     HMAC; so is `advised`, the keys of the requests that kept advices stand for. `dirty` gathers the ids of
     accounts changed since a snapshot round last took it ("" stands for the commons), `new_cards` the ids of
-    cards that came with a record and that no snapshot has brought to the store yet.
+    cards that came with a record and that no snapshot has brought to the store yet. `compiled` are the rules of
+    `compiled_text`, once they were asked for.
 
     It may hold some of the shard's accounts only: whoever decides sees to it that those are here that a command names
     (`authoriser.cache`). Nothing in the ledger asks for the others.
     """
 
     __slots__ = (
-        "_rules",
-        "_rules_text",
         "accounts",
         "advised",
         "cards",
         "cards_by_last_four",
         "commons",
+        "compiled",
+        "compiled_text",
         "dirty",
         "last_ms",
         "new_cards",
@@ -282,17 +301,17 @@ class ShardState:
         self.cards_by_last_four: dict[str, list[Card]] = {}
         self.dirty: set[str] = set()
         self.new_cards: set[str] = set()
-        self._rules: RuleSet | None = None
-        self._rules_text = ""
+        self.compiled: RuleSet | None = None
+        self.compiled_text: str | None = None
 
     @property
     def rules(self) -> RuleSet:
         """The policy's rules, compiled when they are first asked for. Raises PolicyError for a text that is none."""
         text = self.commons.policy_text
-        if self._rules is None or self._rules_text is not text:
-            self._rules = read_policy(text) if text else default_rules()
-            self._rules_text = text
-        return self._rules
+        if self.compiled is None or self.compiled_text is not text:
+            self.compiled = read_policy(text) if text else default_rules()
+            self.compiled_text = text
+        return self.compiled
 
     def find(self, token: bytes | None) -> tuple[Account, Card] | tuple[None, None]:
         """Account and card of a number's HMAC; None for both where it names no card of ours, or there is none."""

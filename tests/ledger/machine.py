@@ -74,7 +74,7 @@ def cleared(record: r.Cleared) -> tuple[str, int, int]:
 
 
 def card_seen(card: s.Card) -> dict[str, Any]:
-    usage = card.usage or {}
+    usage = ({"": card.spent} if card.spent is not None else {}) | (card.usage or {})
     return {
         "state": card.state.value,
         "used": {

@@ -63,8 +63,8 @@ class Reversals(Advices):
     def undo(self, p: Payment, first: Kept | None, now: int) -> str:
         """Everything that is still held, and what the first message itself posted and no file has confirmed."""
         was_open, left = p["held"], p["captured"]
-        back = self.unpost(p, first, p["captured"], now)
         p["held"] = 0
+        back = self.unpost(p, first, p["captured"], now)
         self.approved_for(p, p["captured"], over=not p["captured"])
         if not p["captured"]:
             p["ended"] = "reversed"
@@ -81,8 +81,8 @@ class Reversals(Advices):
         self.give_back(p, less, times=1 if over else 0, part=part)
 
     def unpost(self, p: Payment, kept: Kept | None, amount: int, now: int) -> int:
-        """Post back what a message posted, as far as no file has confirmed it; its fee last. What came back, fee and
-        all.
+        """Post back what a message posted, as far as no file has confirmed it; its fee last, or with the last of the
+        payment. What came back, fee and all.
         """
         if kept is None:
             return 0
@@ -93,6 +93,8 @@ class Reversals(Advices):
         fee = kept["fee"]
         if amount < kept["posted"]:  # the shop's own amount comes back first
             fee = 0 if refund else max(0, amount - (kept["posted"] - fee))
+        if amount == p["captured"] and not p["held"]:  # nothing stays, so no fee does
+            fee = p["fee"]
         back = -amount if refund else amount - fee
         self.post(p["account"], back, settlement(said.network, now, said.currency))
         self.post(p["account"], fee, f"fees:{said.currency}")

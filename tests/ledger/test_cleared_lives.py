@@ -231,3 +231,15 @@ def test_a_rows_key_lives_as_long_as_its_payment(bench: Bench) -> None:
     bench.do(clear_row(700, reference="REF-2"))
     other = clear_row(700, reference="REF-2")
     assert bench.account.cleared[other.key].forget_ms == bench.now_ms + 37 * DAY_MS
+
+
+def test_a_reversal_of_what_a_row_gave_back_in_part_gives_the_fee_with_the_rest(bench: Bench) -> None:
+    """12.00 and a fee of 0.50 posted at once, 3.00 of it given back by a file: nothing stays, so no fee does."""
+    single = request(1_200, mti="0200", fee_minor=50, network_id="N1")
+    bench.do(single)
+    bench.do(clear_row(300, "reversal", network_id="N1", final=False))
+    assert (bench.account.balance_minor, books(bench)) == (10_000 - 950, {"settlement": 900, "fees": 50})
+    bench.do(reversal(single))
+    (payment,) = bench.account.payments.values()
+    assert (bench.account.balance_minor, books(bench)) == (10_000, {})
+    assert (payment.captured_minor, payment.fee_minor, payment.ended) == (0, 0, "reversed")

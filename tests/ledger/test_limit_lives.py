@@ -27,8 +27,8 @@ PIN = Checks(pin=Check.PASSED)
 
 def used(bench: Bench, card_id: str = "card-0", name: str = "") -> tuple[int, int]:
     """Amount and number of a card's payments of today, of one class or of all."""
-    usage = bench.account.cards[card_id].usage or {}
-    return (usage[name].day_minor, usage[name].day_count) if name in usage else (0, 0)
+    usage = bench.account.cards[card_id].used(name)
+    return usage.day_minor, usage.day_count
 
 
 def taps(bench: Bench, card_id: str = "card-0") -> tuple[int, int]:
@@ -123,8 +123,7 @@ def test_a_full_reversal_gives_each_part_back_as_it_counted(bench: Bench) -> Non
     first, _grown = hotel(bench)
     bench.do(reversal(first))
     assert (used(bench, name="ecommerce"), used(bench), recent(bench)) == ((0, 0), (0, 0), [])
-    assert bench.card.usage is not None
-    assert (bench.card.usage[""].month_minor, bench.card.usage[""].month_count) == (0, 0)
+    assert (bench.card.used("").month_minor, bench.card.used("").month_count) == (0, 0)
 
 
 def test_an_operators_release_gives_each_part_back_as_it_counted(bench: Bench) -> None:

@@ -77,10 +77,9 @@ def test_the_void_of_an_increment_gives_back_what_it_counted_for(bench: Bench) -
     grown = increment(first, 800, entry=Entry.ECOMMERCE)
     hold_id = bench.do(first).hold_id
     bench.do(grown)
-    assert bench.card.usage is not None
-    assert bench.card.usage["ecommerce"].day_minor == 800
+    assert bench.card.used("ecommerce").day_minor == 800
     bench.do(c.VoidAnswer("acc-0", grown.key, hold_id))
-    assert (bench.card.usage["ecommerce"].day_minor, bench.card.usage[""].day_minor) == (0, 2_000)
+    assert (bench.card.used("ecommerce").day_minor, bench.card.used("").day_minor) == (0, 2_000)
     assert bench.money == (10_000, 2_000, 8_000)
 
 
@@ -242,8 +241,7 @@ def test_a_new_total_of_an_expired_payment_gives_back_its_limits(bench: Bench) -
     bench.wait(7 * DAY_MS + HOUR_MS)
     bench.do(c.ExpireHold("acc-0", hold_id))
     bench.do(reversal(asked, new_total_minor=1_000))
-    assert bench.card.usage is not None
-    assert (only(bench).authorised_minor, bench.card.usage[""].month_minor) == (1_000, 1_000)
+    assert (only(bench).authorised_minor, bench.card.used("").month_minor) == (1_000, 1_000)
 
 
 # ---- which message of a transaction is meant

@@ -165,7 +165,7 @@ def test_a_new_card_goes_on_where_the_old_one_was(bench: Bench) -> None:
     old, new = bench.account.cards["card-0"], bench.account.cards["card-1"]
     assert (old.closes_ms, old.state, old.family) == (START_MS + 5 * DAY_MS, CardState.ACTIVE, "")
     assert (new.family, new.state, new.last_four, new.closes_ms) == ("card-0", CardState.ACTIVE, "0001", 0)
-    assert (new.controls, new.usage, new.recent) == (DAILY, old.usage, old.recent)
+    assert (new.controls, new.spent, new.usage, new.recent) == (DAILY, old.spent, old.usage, old.recent)
     assert bench.state.tokens[new.token] == (bench.account, new)
 
 
@@ -174,7 +174,7 @@ def test_what_the_new_card_spends_is_not_the_old_ones(bench: Bench) -> None:
     bench.do(request(1_500))
     bench.do(replace_card())
     bench.do(request(1_000, card=1, stan="000002"))
-    used = [card.usage[""].day_minor for card in bench.account.cards.values() if card.usage is not None]
+    used = [card.used("").day_minor for card in bench.account.cards.values()]
     assert used == [1_500, 2_500]
 
 
@@ -237,8 +237,7 @@ def test_a_released_hold_gives_back_funds_and_limits(bench: Bench) -> None:
     payment = bench.account.payments[hold_id]
     assert (payment.held_minor, payment.authorised_minor, payment.ended) == (0, 0, "released")
     assert bench.money == (10_000, 0, 10_000)
-    assert bench.card.usage is not None
-    assert (bench.card.usage[""].day_minor, bench.card.usage[""].day_count) == (0, 0)
+    assert (bench.card.used("").day_minor, bench.card.used("").day_count) == (0, 0)
 
 
 @pytest.mark.parametrize("hold_id", [1, 99])

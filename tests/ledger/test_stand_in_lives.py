@@ -252,8 +252,7 @@ def test_the_void_of_what_is_left_ends_the_payment(bench: Bench) -> None:
     assert (only(bench).held_minor, only(bench).ended) == (500, "")
     bench.do(c.VoidAnswer("acc-0", grown.key, hold_id))
     assert (only(bench).held_minor, only(bench).ended) == (0, "voided")
-    assert bench.card.usage is not None
-    assert (bench.card.usage[""].day_minor, bench.card.usage[""].day_count) == (0, 0)
+    assert (bench.card.used("").day_minor, bench.card.used("").day_count) == (0, 0)
 
 
 def test_a_row_means_what_lives_rather_than_what_expired(bench: Bench) -> None:

@@ -7,12 +7,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rules_bench import TODAY
 
-from rules import Counted, Spend, Usage
-from rules.usage import RECENT_MAX, count, first_days, forget, remember, used
+from rules import NO_USAGE, Counted, Spend, Usage
+from rules.usage import RECENT_MAX, count, first_days, forget, grown, remember, used
 
 MONDAY, FIRST = TODAY - 2, TODAY - 24
 CASH = Counted(TODAY, ("cash",))
 ALL = Counted(TODAY)
+
+
+def spend(usage: dict[str, Usage], counted: Counted, amount_minor: int, times: int = 1) -> None:
+    """As the ledger counts: for all spending, which stands under "" here, and for each class."""
+    usage[""] = grown(usage.get("", NO_USAGE), counted.local_day, amount_minor, times)
+    count(usage, counted, amount_minor, times)
 
 
 @given(st.dates(date(1970, 1, 1), date(2200, 12, 31)))
@@ -30,8 +36,8 @@ def test_the_first_days_of_a_day(day: date) -> None:
 def test_a_payment_counts_for_all_and_for_its_classes() -> None:
     """In each period once, under "" and under each class."""
     usage: dict[str, Usage] = {}
-    count(usage, CASH, 100)
-    count(usage, ALL, 20)
+    spend(usage, CASH, 100)
+    spend(usage, ALL, 20)
     one = Usage(TODAY, 100, 1, MONDAY, 100, 1, FIRST, 100, 1)
     assert usage == {"": Usage(TODAY, 120, 2, MONDAY, 120, 2, FIRST, 120, 2), "cash": one}
 
@@ -39,41 +45,41 @@ def test_a_payment_counts_for_all_and_for_its_classes() -> None:
 def test_a_new_day_begins_its_own_sums() -> None:
     """The week and the month go on."""
     usage: dict[str, Usage] = {}
-    count(usage, ALL, 100)
-    count(usage, Counted(TODAY + 1), 1)
+    spend(usage, ALL, 100)
+    spend(usage, Counted(TODAY + 1), 1)
     assert usage[""] == Usage(TODAY + 1, 1, 1, MONDAY, 101, 2, FIRST, 101, 2)
 
 
 def test_a_new_month_in_the_middle_of_a_week() -> None:
     """Tuesday the first of December: the week that began in November goes on."""
     usage: dict[str, Usage] = {}
-    count(usage, Counted(TODAY + 5), 100)
-    count(usage, Counted(TODAY + 6), 1)
+    spend(usage, Counted(TODAY + 5), 100)
+    spend(usage, Counted(TODAY + 6), 1)
     assert usage[""] == Usage(TODAY + 6, 1, 1, MONDAY + 7, 101, 2, TODAY + 6, 1, 1)
 
 
 def test_what_is_given_back_late() -> None:
     """Yesterday's payment comes back: today's sums stay, and the week and the month get it."""
     usage: dict[str, Usage] = {}
-    count(usage, ALL, 100)
-    count(usage, Counted(TODAY + 1), 30)
-    count(usage, ALL, -100, -1)
+    spend(usage, ALL, 100)
+    spend(usage, Counted(TODAY + 1), 30)
+    spend(usage, ALL, -100, -1)
     assert usage[""] == Usage(TODAY + 1, 30, 1, MONDAY, 30, 1, FIRST, 30, 1)
 
 
 def test_sums_never_fall_below_zero() -> None:
     """More given back than was counted leaves nothing, not a credit."""
     usage: dict[str, Usage] = {}
-    count(usage, ALL, 100)
-    count(usage, ALL, -150, -2)
+    spend(usage, ALL, 100)
+    spend(usage, ALL, -150, -2)
     assert usage[""] == Usage(TODAY, 0, 0, MONDAY, 0, 0, FIRST, 0, 0)
 
 
 def test_a_part_given_back_leaves_the_count() -> None:
     """A partial reversal gives back money, not a payment."""
     usage: dict[str, Usage] = {}
-    count(usage, ALL, 100)
-    count(usage, ALL, -40, 0)
+    spend(usage, ALL, 100)
+    spend(usage, ALL, -40, 0)
     assert usage[""] == Usage(TODAY, 60, 1, MONDAY, 60, 1, FIRST, 60, 1)
 
 
@@ -93,10 +99,10 @@ def test_count_then_give_back(
     """Within one day, what is counted and given back leaves every sum as it was."""
     usage: dict[str, Usage] = {}
     for its, minor in before:
-        count(usage, Counted(day, its), minor)
+        spend(usage, Counted(day, its), minor)
     known = dict(usage)
-    count(usage, Counted(day, classes), amount_minor)
-    count(usage, Counted(day, classes), -amount_minor, -1)
+    spend(usage, Counted(day, classes), amount_minor)
+    spend(usage, Counted(day, classes), -amount_minor, -1)
     d, w, m = first_days(day)
     nothing = Usage(d, 0, 0, w, 0, 0, m, 0, 0)
     assert usage == dict.fromkeys(("", *classes), nothing) | known
@@ -112,7 +118,7 @@ def test_used_is_the_sum_of_the_period(spent: list[tuple[int, int]], later: int)
     usage: dict[str, Usage] = {}
     spent = sorted(spent)
     for day, minor in spent:
-        count(usage, Counted(TODAY + day), minor)
+        spend(usage, Counted(TODAY + day), minor)
     today = TODAY + (spent[-1][0] if spent else 0) + later
     for window, first in zip(("day", "week", "month"), first_days(today), strict=True):
         within = [minor for day, minor in spent if first <= TODAY + day <= today]

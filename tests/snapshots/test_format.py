@@ -21,7 +21,7 @@ FIELDS = {
     "Card": (
         "card_id token key_version last_four expiry expires_ms state funded_minor family "
         "closes_ms controls usage recent contactless_count contactless_minor "
-        "replaced_no contactless_from_no"
+        "replaced_no contactless_from_no spent"
     ),
     "ChangeKept": "what forget_ms",
     "ClearedKept": (
@@ -91,7 +91,7 @@ def structs_in(*kinds: type[Struct]) -> dict[str, type[Struct]]:
 
 def test_the_rows_are_of_this_format() -> None:
     """Whoever changes FORMAT writes down what it is made of."""
-    assert FORMAT == 3
+    assert FORMAT == 4
     assert structs_in(Account, Commons).keys() == FIELDS.keys()
 
 
