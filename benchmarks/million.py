@@ -114,10 +114,14 @@ async def fill(directory: Path, cards: int, payments: int, progress: Progress) -
     await journal.close()
 
 
+def account_of_card(card: int) -> str:
+    return f"A{card:07}"
+
+
 def make_card(state: ShardState, card: int) -> tuple[r.Record, ...]:
     """Apply and give one row of an import: ids as the admin socket makes them, a token as the HMAC gives it."""
     audit = r.Audit("", "bench", 0, "a benchmark", "import", 0)
-    account_id = f"A{card:07}"
+    account_id = account_of_card(card)
     issued = c.IssueCard(
         account_id=account_id,
         card_id=f"card_{card:016x}",
@@ -240,7 +244,13 @@ def _cached(arguments: argparse.Namespace) -> None:
 
     try:
         on = (arguments.on.host, arguments.on.port) if arguments.on is not None else None
-        report = million_cached.measure(arguments.cards, arguments.cache, arguments.dir, on=on)
+        report = million_cached.measure(
+            arguments.cards,
+            arguments.cache,
+            arguments.dir,
+            payments=arguments.payments or million_cached.PAYMENTS,
+            on=on,
+        )
     except million_cached.WrongCachedError as problem:
         sys.exit(f"nothing was measured: {problem}")
     if arguments.json:
@@ -257,7 +267,12 @@ def main() -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--cards", type=int, default=1_000_000, help="how many (default: a million)")
-    parser.add_argument("--payments", type=int, default=0, help="of each card (default: none)")
+    parser.add_argument(
+        "--payments",
+        type=int,
+        default=0,
+        help="of each card (default: none); with --cassandra in all, each of another card (default: 20,000)",
+    )
     parser.add_argument("--json", action="store_true", help="print the report as JSON")
     parser.add_argument(
         "--cassandra", action="store_true", help="on a real Cassandra, most of them not in memory"

@@ -43,8 +43,9 @@ from stack.servers import LIBRARY
 KEYSPACE: Final = "million"
 SLICE: Final = 2_000
 PAYMENTS: Final = 20_000
-RECORDS_A_CARD: Final = 3
-"""Of an import: its account, the card, and the funding."""
+RECORDS_A_RUN: Final = 1_000_000
+"""More than a run makes: the next one on the same keyspace numbers its records from there."""
+CARDS_MOST: Final = 10_000_000
 AT_ONCE: Final = 64
 """Payments under way at a time."""
 
@@ -89,7 +90,7 @@ async def fill(config: CassandraConfig, cards: int, progress: Progress) -> None:
         # Without its commit log: what is filled is not what is measured, and can be filled again.
         await session.execute(f"ALTER KEYSPACE {config.keyspace} WITH durable_writes = false")
         store = await CassandraSnapshots.open(session, shard=0)
-        done = await _go_on(state, store, cards)
+        done = min(await _go_on(state, store), cards)
         progress.advance(task, done)
         async with trio.open_nursery() as nursery:
             # The next slice is made while Cassandra works on the one before.
@@ -117,23 +118,29 @@ async def _make(state: ShardState, cards: range, send: trio.MemorySendChannel[li
             for account_id in list(state.accounts):
                 state.unload(account_id)
             await send.send([*blobs, commons_blob(state.commons)])
-        if cards.start <= cards.stop:
-            apply(state, r.EpochEnded(state.last_ms))
-            await send.send([commons_blob(state.commons)])
+        apply(state, r.EpochEnded(state.last_ms))
+        await send.send([commons_blob(state.commons)])
 
 
-async def _go_on(state: ShardState, store: CassandraSnapshots, cards: int) -> int:
-    """How many cards the store has, with `state` right behind them; one more than `cards` where it has the end too."""
+async def _go_on(state: ShardState, store: CassandraSnapshots) -> int:
+    """How many cards the store has in whole slices, with `state` right behind them."""
+    from benchmarks.million import account_of_card
+
     found = await store.load_one(COMMONS_ID)
     if found is None:
         apply(state, r.EpochStarted(START_MS, 1, "bench", "bench", clean=True))
         return 0
     state.commons = commons_of(found)
-    if state.commons.version > RECORDS_A_CARD * cards + 2:
-        raise WrongCachedError(f"keyspace {KEYSPACE} has more cards, or payments of another run: drop it")
-    done = -(-(state.commons.version - 1) // RECORDS_A_CARD)
-    state.record_no, state.last_ms = 1 + done * RECORDS_A_CARD, START_MS
-    return done
+    state.record_no, state.last_ms = state.commons.version + RECORDS_A_RUN, START_MS
+    least, most = 0, CARDS_MOST // SLICE
+    while least < most:
+        middle = (least + most + 1) // 2
+        if await store.load_one(account_of_card(middle * SLICE - 1)) is not None:
+            least = middle
+        else:
+            most = middle - 1
+    # Of the slice that was under way when it was interrupted, the last card may be there without all others.
+    return max(least - 1, 0) * SLICE
 
 
 BOOT: Final = """
@@ -160,16 +167,13 @@ async def serve(began: float, host: str, port: int, cards: int, cache: int, paym
     def count(what: str) -> None:
         counts[what] += 1
 
-    log = MemoryLog()
-    # The epoch's two records, and an import's rows.
-    record_no = 2 + RECORDS_A_CARD * cards
-    last = Batch(VERSION, 0, 1, 1, "bench", record_no + 1, START_MS, GENESIS, [])
-    log.batches.append(encode_batch(last)[0])
     async with await Session.open(CassandraConfig(((host, port),), KEYSPACE)) as session:
+        snapshots = await CassandraSnapshots.open(session, shard=0)
+        log, record_no = await _log_behind(snapshots)
         owner = await take_shard(
             shard=0,
             journal=MemoryJournal(log),
-            snapshots=await CassandraSnapshots.open(session, shard=0),
+            snapshots=snapshots,
             policies={"bench": POLICY},
             observers=Observers(on_cache=count),
             cache_accounts_max=cache,
@@ -182,7 +186,7 @@ async def serve(began: float, host: str, port: int, cards: int, cache: int, paym
                 "boot_s": time.perf_counter() - began,
                 "resident_mb": status_mb("VmRSS"),
             }
-            found |= await _pay(owner, cards, payments)
+            found |= await _pay(owner, cards, payments, after=10**9 + record_no)
             nursery.cancel_scope.cancel()
     found |= {
         "peak_mb": status_mb("VmHWM"),
@@ -193,11 +197,25 @@ async def serve(began: float, host: str, port: int, cards: int, cache: int, paym
     sys.stdout.write(json.dumps(found))
 
 
-async def _pay(owner: ShardOwner, cards: int, payments: int) -> dict[str, Any]:
+async def _log_behind(snapshots: CassandraSnapshots) -> tuple[MemoryLog, int]:
+    """A journal that ends behind every record that a snapshot knows, and the checkpoint at its end."""
+    commons = await snapshots.load_one(COMMONS_ID)
+    assert commons is not None, "it was filled"
+    seq = max((await snapshots.checkpoint()).seq, commons_of(commons).epoch) + 1
+    await snapshots.move_checkpoint(seq)
+    record_no = commons.version + RECORDS_A_RUN
+    log = MemoryLog()
+    log.batches = [b""] * (seq - 1)
+    last = Batch(VERSION, 0, seq, 1, "bench", record_no + 1, START_MS, GENESIS, [])
+    log.batches.append(encode_batch(last)[0])
+    return log, record_no
+
+
+async def _pay(owner: ShardOwner, cards: int, payments: int, *, after: int) -> dict[str, Any]:
     """Of cards far from each other, as a pipeline asks: at once where the account is here, else when it is."""
     cache = owner.cache
     assert cache is not None, "it was asked for"
-    traffic = Traffic(Setting(cards=cards, seed=2), after=10**9)
+    traffic = Traffic(Setting(cards=cards, seed=2), after=after)
     waits_ms: list[float] = []
     seen = {"approved": 0, "hits": 0, "accounts_most": 0}
     numbers = iter(range(payments))

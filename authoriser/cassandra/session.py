@@ -333,7 +333,7 @@ class Session:
     async def execute_together(self, writes: Sequence[tuple[Prepared, Sequence[object]]]) -> None:
         """Several writes in one request, at the quorum of the first: each by itself, in no order, some or all.
 
-        Many small writes cost the driver and the node a fifth of what they cost one by one. Raises CassandraError.
+        Ten small writes together cost the driver a fifth of what they cost one by one. Raises CassandraError.
         """
         if len(writes) == 1:
             await self.execute(*writes[0])

@@ -12,9 +12,9 @@ from authoriser.ledger.state import Account, Commons
 from authoriser.snapshots.contract import Blob, CardEntry, StoreError
 
 FORMAT = 4
-"""The shape of `ledger.state` in a blob, beside which every store keeps this number. It grows with every change of it
-but fields at the end. 2 did not know which message brought a payment's parts, nor how each counted; 1 and 0 had holds
-where there are payments now."""
+"""The shape of `ledger.state` in a blob, beside which every store keeps this number. It grows with every change of what
+the same places mean. 3 had what a card spent in all among its classes; 2 did not know which message brought a payment's
+parts, nor how each counted; 1 and 0 had holds where there are payments now."""
 
 COMMONS_ID = ""
 """The commons' id among the snapshots; no account has an empty one."""

@@ -44,7 +44,7 @@ ALLOWED_KEYS: Final = frozenset(
         # how much and how many
         "amount_minor", "currency", "count", "counts", "decisions", "counters", "records", "rows", "imported",
         "present", "accounts", "cards", "holds", "batches", "batch_records", "in_flight", "pending_records",
-        "dirty_accounts",
+        "dirty_accounts", "huge_pages_mb",
         # when and how far
         "shard", "epoch", "seq", "durable_seq", "record", "record_no", "last_record", "checkpoint_record",
         "checkpoint_seq", "from_record", "state_hash", "elapsed_ms", "deadline_ms", "reply_deadline_ms", "clock_ms",

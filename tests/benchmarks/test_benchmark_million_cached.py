@@ -42,18 +42,12 @@ async def test_a_small_run_of_the_whole(
     def whole() -> Any:
         return million_cached.measure(CARDS, CACHE, tmp_path, payments=PAYMENTS, on=address)
 
-    report = await trio.to_thread.run_sync(whole)
-    assert (report.cards, report.payments, report.approved, report.failed_loads) == (
-        CARDS,
-        PAYMENTS,
-        PAYMENTS,
-        0,
-    )
-    assert report.hits + report.loads >= PAYMENTS
-    assert report.evictions > CARDS - CACHE
-    assert report.accounts_most <= 2 * CACHE + 128
-    with pytest.raises(million_cached.WrongCachedError, match="payments of another run"):
-        await million_cached.fill(config, CARDS, Progress(disable=True))
+    for _run in range(2):
+        report = await trio.to_thread.run_sync(whole)
+        assert (report.cards, report.approved, report.failed_loads) == (CARDS, PAYMENTS, 0)
+        assert report.hits + report.loads >= PAYMENTS
+        assert report.evictions > CARDS / 2
+        assert report.accounts_most <= 2 * CACHE + 128
     async with await Session.open(config) as session:
         store = await CassandraSnapshots.open(session, shard=0)
         assert (await store.checkpoint()).seq >= 1
