@@ -233,6 +233,13 @@ cost 2 % of a core."""
 RELAY_WOKEN_POLL_S = 0.5
 """The same where the server wakes it after each commit: only for a wake-up that was lost."""
 
+RELAY_PACE_S = 0.03
+"""From the beginning of one transaction to the next at least: each costs relay and brokers the same, however little is
+in it, and a busy leader appends a hundred batches a second. It adds to an event's way, at most."""
+
+RELAY_NICENESS = 5
+"""Where there are not enough cores, payments come first: an event waits, a network does not (nice(2))."""
+
 RELAY_TRANSACTION_S = 30.0
 """After this a transaction is given up and tried anew; brokers give it up after twice as long."""
 

@@ -1,6 +1,7 @@
 """The relay as a process: signals, exit codes, and the pipes to the server that supervises it.
 
 Supervised, each byte on standard input is a wake-up and its end is the order to stop; progress goes out as JSON lines.
+Beside a server that decides, it gives way to it (RELAY_NICENESS).
 """
 
 import asyncio
@@ -45,6 +46,8 @@ def run_relay(config: Config, shard: int, *, supervised: bool) -> int:
     """Relay until SIGTERM, SIGINT or, supervised, the end of standard input. The exit code."""
     kafka = _kafka(config)
     quieten_library()
+    if supervised:
+        os.nice(limits.RELAY_NICENESS)
     try:
         reader = BatchReader(slots_of(config, shard), shard)
     except PasswordError as error:

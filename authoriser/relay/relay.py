@@ -109,7 +109,12 @@ class Relay:
     async def _relay_from(self, connection: Connection, position: Position) -> None:
         """`position` is what Kafka has; the tail may be further, by batches without a record."""
         seq, digest, record = position.seq, position.digest, position.record
+        now = asyncio.get_running_loop().time
+        next_at = now()
         while True:
+            if not self._stopping:
+                await asyncio.sleep(next_at - now())
+            next_at = now() + limits.RELAY_PACE_S
             self._woken.clear()
             stopping = self._stopping
             batches = await self._reader.after(seq, digest)

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from authoriser.kafka.settings import KafkaConfig
+from authoriser.limits import RELAY_NICENESS
 from stack import Stack
 from tests.process.conftest import Process
 
@@ -58,6 +59,8 @@ def test_the_servers_events_are_in_kafka(server: Process, config: KafkaConfig) -
     """What `authoriser events` prints, in the same order; the last ones come out while the server drains."""
     open_account(server, "alice")
     until(lambda: relay(server)["state"] == "relaying" and relay(server)["lag"] == 0)
+    ours, its = (os.getpriority(os.PRIO_PROCESS, pid) for pid in (0, relay(server)["pid"]))
+    assert its == min(ours + RELAY_NICENESS, 19)  # payments come first
     assert "relaying, 0 records behind" in server.run("status").stdout
     assert server.stop(signal.SIGTERM) == 0
     events = server.events()
