@@ -141,8 +141,10 @@ def said(error: BaseException) -> CassandraError | None:
     """A driver's error as ours; None for one that is a fault of the program."""
     if not isinstance(error, _DRIVERS):
         return None
-    if isinstance(error, NoHostAvailable) and error.errors:
+    if isinstance(error, NoHostAvailable) and isinstance(error.errors, Mapping) and error.errors:
         return _nobody_there(error.errors)
+    if isinstance(error, NoHostAvailable) and error.errors:  # addresses alone, where no node has the keyspace
+        return CassandraError(f"{error.args[0]} ({', '.join(map(str, error.errors))})", passing=True)
     return CassandraError(f"{type(error).__name__}: {error}", passing=not isinstance(error, _FINAL))
 
 

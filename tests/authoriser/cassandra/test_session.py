@@ -89,6 +89,18 @@ def test_a_node_that_asks_who_is_there_is_not_called_wrong() -> None:
     assert str(ours) == "no node can be used: 10.0.0.2:9042 (it asks for a user name and a password)"
 
 
+def test_nodes_that_have_no_such_keyspace_are_named() -> None:
+    """The driver gives a list of addresses then, and nothing of each."""
+    ours = said(
+        NoHostAvailable("Unable to connect to any servers using keyspace 'feed'", ["10.0.0.1", "10.0.0.2"])
+    )
+    assert ours is not None
+    assert (str(ours), ours.passing) == (
+        "Unable to connect to any servers using keyspace 'feed' (10.0.0.1, 10.0.0.2)",
+        True,
+    )
+
+
 @pytest.mark.parametrize(
     ("text", "why"),
     [
