@@ -33,7 +33,7 @@ _Write = tuple[Prepared, tuple[object, ...]]
 
 TABLES = ("checkpoints", "snapshots", "card_index", "hold_expiries", "snapshot_formats")
 """The checkpoint first: without it the others are read by nobody."""
-_CLAIM = "INSERT INTO snapshot_formats (shard, format) VALUES (?, ?) IF NOT EXISTS"
+_CLAIM = "INSERT INTO {keyspace}.snapshot_formats (shard, format) VALUES (?, ?) IF NOT EXISTS"
 
 
 class _Statements(Struct, frozen=True):
