@@ -71,7 +71,8 @@ def copied(
 
 def plain(text: str) -> str:
     """Without what differs from run to run: how long it took, and how wide a table is for it."""
-    return " ".join(re.sub(r"[0-9.]+ (µs|s)\b|[0-9,]+/s|\"(micro)?seconds\": ?[0-9.]+", "#", text).split())
+    timeless = re.sub(r"[0-9.]+ (µs|s)\b|[0-9,]+/s|\"(micro)?seconds\": ?[0-9.]+", "#", text)
+    return " ".join(timeless.replace("#, #", "#").split())  # a rate is not said of what took no time
 
 
 COMMANDS = (
