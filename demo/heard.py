@@ -10,6 +10,8 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
+from demo.growing import GrowingLines
+
 APPROVED, VERIFIED, FROZEN = "00", "85", "62"
 NOT_DECIDED = frozenset({"91", "96"})
 
@@ -77,22 +79,14 @@ class NetworkLog:
     """`read` takes in what was written since the last time."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path
-        self._read_bytes = 0
+        self._lines = GrowingLines(path)
         self._decoder = msgspec.json.Decoder(Heard)
         self.exchanges: list[Heard] = []
         self.codes: Counter[str] = Counter()
         self.per_card: Counter[int] = Counter()
 
     def read(self) -> None:
-        if not self._path.exists():
-            return
-        with self._path.open("rb") as file:
-            file.seek(self._read_bytes)
-            data = file.read()
-        whole = data[: data.rfind(b"\n") + 1]
-        self._read_bytes += len(whole)
-        for line in whole.splitlines():
+        for line in self._lines.new():
             exchange = self._decoder.decode(line)
             self.exchanges.append(exchange)
             if exchange.response_code:

@@ -10,6 +10,8 @@ import msgspec
 from msgspec import Struct
 from rich.text import Text
 
+from demo.growing import GrowingLines
+
 SHOWN = 3
 COLUMNS = 76
 
@@ -28,20 +30,12 @@ class PushLog:
     """`read` takes in what was printed since the last time."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path
-        self._read_bytes = 0
+        self._lines = GrowingLines(path)
         self._decoder = msgspec.json.Decoder(Push)
         self.pushes: list[Push] = []
 
     def read(self) -> None:
-        if not self._path.exists():
-            return
-        with self._path.open("rb") as file:
-            file.seek(self._read_bytes)
-            data = file.read()
-        whole = data[: data.rfind(b"\n") + 1]
-        self._read_bytes += len(whole)
-        self.pushes += map(self._decoder.decode, whole.splitlines())
+        self.pushes += map(self._decoder.decode, self._lines.new())
 
     def latest(self) -> Sequence[Text]:
         """For the picture of a run: reads, and gives the last ones."""
