@@ -14,7 +14,7 @@ from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import KafkaError
 from msgspec import Struct
 
-from authoriser.kafka.client import client_options
+from authoriser.kafka.client import reader_options
 from authoriser.kafka.settings import KafkaConfig
 from consumers.incoming import Incoming, Message, Unreadable, decoded
 
@@ -104,11 +104,8 @@ class Reader:
 
     async def _live(self) -> None:
         consumer = AIOKafkaConsumer(
-            **client_options(self._reading.kafka, self._client_id),
+            **reader_options(self._reading.kafka, self._client_id),
             group_id=self._reading.group,
-            isolation_level="read_committed",
-            enable_auto_commit=False,
-            auto_offset_reset="earliest",
             fetch_max_wait_ms=FETCH_WAIT_MS,
         )
         assigned = _Assigned()

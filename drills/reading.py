@@ -15,11 +15,11 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from authoriser.cassandra.session import BlockingSession, CassandraConfig, CassandraError
-from authoriser.kafka.client import KafkaSettingsError, client_options
+from authoriser.kafka.client import KafkaSettingsError, reader_options
 from authoriser.kafka.settings import KafkaConfig
 from drills.evidence import EvidenceError
 
-_SLOTS = "SELECT seq, blob FROM journal WHERE shard = ? AND segment = ? AND seq >= ? LIMIT ?"
+_SLOTS = "SELECT seq, blob FROM {keyspace}.journal WHERE shard = ? AND segment = ? AND seq >= ? LIMIT ?"
 PAGE_SLOTS = 64
 """Batches of one answer; one is 20 kB as a rule."""
 FETCH_WAIT_MS = 100
@@ -68,10 +68,7 @@ def read_events(config: KafkaConfig, shard: int, *, wanted: int, patience_s: flo
 
 async def _consumed(config: KafkaConfig, shard: int, wanted: int, until: float) -> list[bytes | None]:
     consumer = AIOKafkaConsumer(
-        **client_options(config, "authoriser-drill"),
-        isolation_level="read_committed",
-        enable_auto_commit=False,
-        auto_offset_reset="earliest",
+        **reader_options(config, "authoriser-drill"),
         fetch_max_wait_ms=FETCH_WAIT_MS,
     )
     try:

@@ -49,6 +49,15 @@ def client_options(config: KafkaConfig, client_id: str) -> dict[str, Any]:
     return options
 
 
+def reader_options(config: KafkaConfig, client_id: str) -> dict[str, Any]:
+    """For a consumer of what is committed, from the beginning, which itself says what it has read. Raises likewise."""
+    return client_options(config, client_id) | {
+        "isolation_level": "read_committed",
+        "enable_auto_commit": False,
+        "auto_offset_reset": "earliest",
+    }
+
+
 def quieten_library() -> None:
     """Have aiokafka's own lines go through our log, with its masks, from warnings on."""
     logger = logging.getLogger("aiokafka")

@@ -13,7 +13,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import MessageSizeTooLargeError
 
-from authoriser.kafka.client import client_options
+from authoriser.kafka.client import client_options, reader_options
 from authoriser.kafka.settings import KafkaConfig
 from authoriser.limits import EVENT_MAX_BYTES, RELAY_PRODUCE_BYTES, RELAY_TRANSACTION_S
 from authoriser.relay.messages import Message
@@ -147,10 +147,7 @@ class Connection:
 
     async def _look(self) -> tuple[Position | None, TopicEnds]:
         consumer = AIOKafkaConsumer(
-            **client_options(self._config, f"authoriser-relay-{self._shard}"),
-            isolation_level="read_committed",
-            enable_auto_commit=False,
-            auto_offset_reset="earliest",
+            **reader_options(self._config, f"authoriser-relay-{self._shard}"),
             fetch_max_wait_ms=FETCH_WAIT_MS,
         )
         try:
