@@ -1,24 +1,14 @@
-"""Two `authoriser serve` of one shard on the real Cassandra; the module beside this file is `shard_bench`."""
+"""Two `authoriser serve` of one shard on the real Cassandra."""
 
 import itertools
-import sys
 from collections.abc import Iterator
-from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
 import pytest
 import trio
 
 from stack.state import Node
-
-if "shard_bench" not in sys.modules:
-    spec = spec_from_file_location("shard_bench", Path(__file__).with_name("bench.py"))
-    assert spec is not None
-    assert spec.loader is not None
-    module = sys.modules["shard_bench"] = module_from_spec(spec)
-    spec.loader.exec_module(module)
-
-from shard_bench import Shard
+from tests.cassandra_serve.bench import Shard
 
 _keyspaces = itertools.count(1)
 

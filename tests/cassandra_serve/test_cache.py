@@ -13,7 +13,6 @@ from typing import Any
 
 import pytest
 import trio
-from shard_bench import PATIENCE_S, Process, Shard, account_of, dial
 
 from authoriser.ledger.digest import problems, state_hash
 from authoriser.recovery import COMMONS_ID, Replayer, recover_tail
@@ -21,6 +20,7 @@ from authoriser.snapshots import blobs as stored
 from drills.evidence import Shown
 from drills.outside import judge
 from stack.state import Node
+from tests.cassandra_serve.bench import PATIENCE_S, Process, Shard, account_of, dial
 from tests.drills.clients import LINES, Clients, repeat
 from tests.drills.harness import rounds
 

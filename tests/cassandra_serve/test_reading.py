@@ -6,7 +6,8 @@ import sys
 
 import pytest
 import trio
-from shard_bench import Process, Shard
+
+from tests.cassandra_serve.bench import Process, Shard
 
 pytestmark = [pytest.mark.stack, pytest.mark.slow, pytest.mark.timeout(600)]
 

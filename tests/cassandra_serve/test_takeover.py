@@ -7,10 +7,10 @@ import signal
 
 import pytest
 import trio
-from shard_bench import Shard, dial, purchase
 
 from authoriser.admin.client import AdminError
 from stack.state import Node
+from tests.cassandra_serve.bench import Shard, dial, purchase
 
 pytestmark = [pytest.mark.stack, pytest.mark.slow, pytest.mark.timeout(1800)]
 
