@@ -58,7 +58,7 @@ def collapse_heap() -> int:
     """
     if sys.platform != "linux":
         return 0
-    advise = ctypes.CDLL(None, use_errno=True).madvise
+    advise = ctypes.CDLL(None).madvise
     advise.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
     for found in _read():
         whole = -(-found.start // PAGE) * PAGE
