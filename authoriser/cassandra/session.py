@@ -1,4 +1,4 @@
-"""Where the Cassandra driver meets trio: this file and no other imports the driver.
+"""Where the Cassandra driver meets trio: this file and `reactor` beside it alone import the driver.
 
 Owns connecting, preparing, executing, explicit consistency, and which errors pass by themselves. Knows no table.
 """
@@ -7,6 +7,7 @@ import contextlib
 import re
 import ssl
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from socket import IPPROTO_TCP, TCP_NODELAY
 from types import TracebackType
@@ -32,7 +33,7 @@ from cassandra.cluster import (
     NoHostAvailable,
 )
 from cassandra.concurrent import execute_concurrent_with_args
-from cassandra.connection import ConnectionException
+from cassandra.connection import Connection, ConnectionException
 from cassandra.policies import (
     DCAwareRoundRobinPolicy,
     ExponentialReconnectionPolicy,
@@ -43,6 +44,7 @@ from cassandra.protocol import ErrorMessage, SyntaxException
 from cassandra.query import BatchStatement, BatchType, dict_factory
 from msgspec import Struct
 
+from authoriser.cassandra.reactor import RECEIVE_BYTES, TrioConnection, TrioLoop
 from authoriser.tls import TlsConfig, TlsFilesError, tls_context, words_of
 
 CONNECT_MAX_S = 10.0
@@ -59,10 +61,6 @@ RECONNECT_FIRST_S, RECONNECT_MAX_S = 0.25, 2.0
 """The driver's own maximum is ten minutes: a node that is back would stay unused for as long."""
 ASIDE = "aside"
 """The profile of statements that go to another node than they would."""
-
-SEND_MAX_BYTES, RECEIVE_MAX_BYTES = 1_048_576, 65_536
-"""What goes to a socket, or comes from one, in one call. Each gives up the interpreter's lock and waits up to 5 ms
-for it while trio's thread is busy: in the driver's own pieces of 4 kB that is 37 times for a batch of 150 kB."""
 
 Row = dict[str, Any]
 Prepared = Any
@@ -130,11 +128,10 @@ _FINAL = (
 _DRIVERS = (DriverException, NoHostAvailable, ConnectionException, ErrorMessage, OSError)
 
 
-class _Connection(DefaultConnection):  # type: ignore[misc]
-    """The driver's own for this platform, with room for a batch."""
+class _Threaded(DefaultConnection):  # type: ignore[misc]
+    """The driver's own for this platform, in a thread of its own: for whoever has no trio. It reads answers whole."""
 
-    out_buffer_size = SEND_MAX_BYTES
-    in_buffer_size = RECEIVE_MAX_BYTES
+    in_buffer_size = RECEIVE_BYTES
 
 
 def said(error: BaseException) -> CassandraError | None:
@@ -246,7 +243,9 @@ def _profile(config: CassandraConfig, policy: type[TokenAwarePolicy]) -> Executi
     )
 
 
-def _connected(config: CassandraConfig, *, with_keyspace: bool) -> tuple[Any, Any]:
+def _connected(
+    config: CassandraConfig, *, with_keyspace: bool, connections: type[Connection]
+) -> tuple[Any, Any]:
     """The driver's cluster and session. Raises CassandraError."""
     cluster = Cluster(
         list(config.contact_points),
@@ -259,7 +258,7 @@ def _connected(config: CassandraConfig, *, with_keyspace: bool) -> tuple[Any, An
         # A value over one TCP segment took 44 ms with Nagle, 1.3 ms without.
         sockopts=[(IPPROTO_TCP, TCP_NODELAY, 1)],
         reconnection_policy=ExponentialReconnectionPolicy(RECONNECT_FIRST_S, RECONNECT_MAX_S),
-        connection_class=_Connection,
+        connection_class=connections,
         connect_timeout=CONNECT_MAX_S,
         idle_heartbeat_interval=HEARTBEAT_S,
         idle_heartbeat_timeout=HEARTBEAT_MAX_S,
@@ -278,16 +277,15 @@ def _connected(config: CassandraConfig, *, with_keyspace: bool) -> tuple[Any, An
 class _Asked:
     """One statement at one node, or at two: settled by the first answer that is no failure, or by the last failure."""
 
-    def __init__(self) -> None:
-        self._token = trio.lowlevel.current_trio_token()
+    def __init__(self, loop: TrioLoop) -> None:
+        self._loop = loop
         self.open = 0
         self.settled = trio.Event()
         self.outcome: Any = None
 
     def answer(self, value: Any) -> None:
-        """In a thread of the driver. When trio has ended nobody waits any more."""
-        with contextlib.suppress(trio.RunFinishedError):
-            self._token.run_sync_soon(self.settle, value)
+        """In any thread. When trio has ended nobody waits any more."""
+        self._loop.do(partial(self.settle, value))
 
     def settle(self, value: Any) -> None:
         self.open -= 1
@@ -298,21 +296,21 @@ class _Asked:
 
 
 class Session:
-    """One connected session, made by `open`. Everything is awaited in trio and runs in the driver's own threads."""
+    """One connected session, made by `open`. What it sends and receives goes through the loop of trio itself."""
 
-    def __init__(self, config: CassandraConfig, cluster: Any, session: Any) -> None:
+    def __init__(self, config: CassandraConfig, loop: TrioLoop, cluster: Any, session: Any) -> None:
         self.config = config
+        self._loop = loop
         self._cluster = cluster
         self._session = session
 
     @classmethod
     async def open(cls, config: CassandraConfig, *, with_keyspace: bool = True) -> Self:
         """Connect, and use the keyspace unless it is yet to be made. Raises CassandraError."""
-        return await trio.to_thread.run_sync(cls._open, config, with_keyspace)
-
-    @classmethod
-    def _open(cls, config: CassandraConfig, with_keyspace: bool) -> Self:  # noqa: FBT001 - one caller, above
-        return cls(config, *_connected(config, with_keyspace=with_keyspace))
+        loop = TrioLoop()
+        connections = TrioConnection.within(loop)
+        connect = partial(_connected, config, with_keyspace=with_keyspace, connections=connections)
+        return cls(config, loop, *await trio.to_thread.run_sync(connect))
 
     @property
     def data_centres(self) -> set[str]:
@@ -359,7 +357,7 @@ class Session:
         asked as well, and the first that does not fail has the answer. Cancelled, it returns at once, and the statement
         may be executed all the same.
         """
-        asked = _Asked()
+        asked = _Asked(self._loop)
         self._ask(asked, statement, values, host=host)
         if hedged:
             with trio.move_on_after(HEDGE_S):
@@ -408,7 +406,7 @@ class BlockingSession:
 
     def __init__(self, config: CassandraConfig, *, with_keyspace: bool = True) -> None:
         self.config = config
-        self._cluster, self._session = _connected(config, with_keyspace=with_keyspace)
+        self._cluster, self._session = _connected(config, with_keyspace=with_keyspace, connections=_Threaded)
 
     def prepare(self, query: str, *, serial_read: bool = False) -> Prepared:
         """As `Session.prepare`."""

@@ -26,6 +26,7 @@ from cassandra.policies import DCAwareRoundRobinPolicy, SimpleConvictionPolicy, 
 from cassandra.pool import Host
 from cassandra.protocol import OverloadedErrorMessage, SyntaxException
 
+from authoriser.cassandra.reactor import TrioLoop
 from authoriser.cassandra.session import HEDGE_S, CassandraConfig, CassandraError, Session, _FirstLast, said
 
 PASSING = (
@@ -137,7 +138,7 @@ class Driver:
 
 
 async def ask(driver: Driver, outcome: list[Any]) -> None:
-    session = Session(CassandraConfig((("10.0.0.1", 9042),), "cards"), driver, driver)
+    session = Session(CassandraConfig((("10.0.0.1", 9042),), "cards"), TrioLoop(), driver, driver)
     try:
         outcome.append(await session.execute("INSERT", hedged=True))
     except CassandraError as error:

@@ -1,0 +1,163 @@
+"""The driver's connections in trio's loop, against a peer that is a bare socket: bytes, ends, threads and timers."""
+
+import socket
+import threading
+from collections.abc import Callable, Iterator
+
+import pytest
+import trio
+from cassandra.connection import ConnectionShutdown
+
+from authoriser.cassandra.reactor import Timer, TrioConnection, TrioLoop
+
+PATIENCE_S = 10
+
+
+@pytest.fixture
+def pair() -> Iterator[tuple[socket.socket, socket.socket]]:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        theirs.settimeout(PATIENCE_S)
+        yield ours, theirs
+
+
+def connected(loop: TrioLoop, ours: socket.socket) -> TrioConnection:
+    """A connection over a socket that is there already. It has asked for the peer's options, as all do first."""
+
+    class Given(TrioConnection.within(loop)):  # type: ignore[misc]
+        def _connect_socket(self) -> None:
+            self._socket = ours
+
+    return Given("peer", 1)
+
+
+async def _received(theirs: socket.socket, count: int) -> bytes:
+    def receive() -> bytes:
+        data = b""
+        while len(data) < count and (more := theirs.recv(65_536)):
+            data += more
+        return data
+
+    return await trio.to_thread.run_sync(receive)
+
+
+async def _until(holds: Callable[[], bool]) -> None:
+    with trio.fail_after(PATIENCE_S):
+        while not holds():
+            await trio.sleep(0.001)
+
+
+async def test_what_is_sent_leaves_whole_and_in_order_though_the_peer_is_slow(
+    pair: tuple[socket.socket, socket.socket],
+) -> None:
+    """Five megabytes in four pieces, more than any buffer of the kernel's takes, while nobody reads at first."""
+    ours, theirs = pair
+    connection = connected(TrioLoop(), ours)
+    options = await _received(theirs, 1)
+    pieces = [bytes([number]) * 1_250_000 for number in range(4)]
+    for piece in pieces:
+        connection.push(piece)
+    await trio.sleep(0.02)
+    assert connection._unsent
+    assert options + await _received(theirs, 5_000_000) == options + b"".join(pieces)
+    connection.close()
+
+
+async def test_another_thread_sends_and_closes_through_trio(
+    pair: tuple[socket.socket, socket.socket],
+) -> None:
+    """The socket is touched by trio's thread alone: what a thread pushes comes out, and then the end."""
+    ours, theirs = pair
+    loop = TrioLoop()
+    connection = connected(loop, ours)
+    options = await _received(theirs, 1)
+    await trio.to_thread.run_sync(connection.push, b"hello")
+    assert (await _received(theirs, 5), options != b"") == (b"hello", True)
+    await trio.to_thread.run_sync(connection.close)
+    await _until(lambda: ours.fileno() == -1)
+    assert await _received(theirs, 1) == b""
+
+
+async def test_a_peer_that_ends_while_it_is_asked_is_a_failed_connect(
+    pair: tuple[socket.socket, socket.socket],
+) -> None:
+    """Whoever waits for the connection is told at once, and not after the time for connecting."""
+    ours, theirs = pair
+    connection = connected(TrioLoop(), ours)
+    await _received(theirs, 1)
+    theirs.close()
+    with trio.fail_after(PATIENCE_S):
+        assert await trio.to_thread.run_sync(connection.connected_event.wait, PATIENCE_S)
+    assert isinstance(connection.last_error, ConnectionShutdown)
+    assert connection.is_closed
+
+
+async def test_an_answer_that_is_none_ends_its_connection_and_not_trio(
+    pair: tuple[socket.socket, socket.socket],
+) -> None:
+    ours, theirs = pair
+    connection = connected(TrioLoop(), ours)
+    await _received(theirs, 1)
+    theirs.send(b"HTTP/1.1 400 Bad Request\r\n\r\n" * 20)
+    await _until(lambda: connection.is_closed)
+    assert connection.last_error is not None
+
+
+async def test_a_peer_that_resets_ends_its_connection(pair: tuple[socket.socket, socket.socket]) -> None:
+    """What was on its way fails: whoever waits for an answer hears of it."""
+    ours, theirs = pair
+    connection = connected(TrioLoop(), ours)
+    answers: list[object] = []
+    connection._requests[7] = (answers.append, None, None)
+    theirs.close()
+    connection.push(b"x" * 100)
+    await _until(lambda: len(answers) == 1)
+    assert isinstance(answers[0], ConnectionShutdown)
+
+
+async def test_timers_ring_in_their_order_and_not_when_cancelled(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """A later one that was set first does not hold up the others; one whose callback fails neither."""
+    loop, rung = TrioLoop(), list[tuple[str, float]]()
+    began = trio.current_time()
+
+    def ring(name: str) -> Callable[[], None]:
+        return lambda: rung.append((name, round(trio.current_time() - began, 3)))
+
+    def fail() -> None:
+        raise ValueError("in a timer")
+
+    loop.call_later(5.0, ring("late"))
+    await trio.sleep(0.5)
+    loop.call_later(0.5, ring("soon"))
+    loop.call_later(0.6, fail)
+    loop.call_later(1.0, ring("never")).cancel()
+    await trio.sleep(6)
+    assert rung == [("soon", 1.0), ("late", 5.0)]
+
+
+def test_when_trio_has_ended_nothing_is_done_and_nothing_raised(
+    pair: tuple[socket.socket, socket.socket],
+) -> None:
+    """The driver's threads outlive it: what they send then goes nowhere, and closing still closes."""
+    ours, theirs = pair
+    made: list[TrioConnection] = []
+
+    async def main() -> None:
+        made.append(connected(TrioLoop(), ours))
+        await _received(theirs, 1)
+
+    trio.run(main)
+    (connection,) = made
+    done: list[Timer] = []
+
+    def late() -> None:
+        connection.push(b"late")
+        done.append(connection.create_timer(1.0, lambda: None))
+        connection.close()
+
+    thread = threading.Thread(target=late)
+    thread.start()
+    thread.join(PATIENCE_S)
+    assert (len(done), ours.fileno()) == (1, -1)
