@@ -43,6 +43,7 @@ from authoriser.ledger.records import (
 )
 from authoriser.ledger.state import Account, ShardState
 from authoriser.limits import EXPIRIES_STALE_MAX, SWEEP_HOLDS_MAX, SWEEP_INTERVAL_S
+from authoriser.memory import stay_settled
 from authoriser.recovery import recover, recover_tail
 from authoriser.snapshots import STORE_FAILURES, Checkpoint, SnapshotStore, WholeStore
 from authoriser.snapshots.writer import SnapshotWriter
@@ -235,6 +236,7 @@ class ShardOwner:
                 nursery.start_soon(self.commit.beat, self._heartbeat_s)
             task_status.started()
 
+            nursery.start_soon(stay_settled, self.state)
     def _begin_epoch(self) -> None:
         """The epoch record, and after a crash the holds whose answers nobody knows of."""
         epoch, policies = self.commit.epoch, self._policies

@@ -33,6 +33,7 @@ from authoriser.journal.sqlite import SqliteJournal
 from authoriser.keys import KeyFileError, PanKey, load_or_create_pan_key
 from authoriser.ledger.commands import CLEARING_MATCHING, MATCHING, Policy
 from authoriser.link import Link
+from authoriser.memory import settle_memory
 from authoriser.owner import Observers, ShardOwner, take_shard
 from authoriser.pipeline import Pipeline
 from authoriser.places import SHARD, key_mark_of, shard_directory, write_durably
@@ -48,7 +49,6 @@ from authoriser.starting import (
     other_format,
     raise_descriptor_limit,
     refuse_wrong_clock,
-    settle_memory,
 )
 from authoriser.status import StatusPage
 from authoriser.telemetry.logging import flush_logging, set_up_logging

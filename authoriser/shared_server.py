@@ -38,6 +38,7 @@ from authoriser.journal.sqlite import lock_directory
 from authoriser.keys import KeyFileError, PanKey
 from authoriser.link import Link
 from authoriser.owner import Partly, ShardOwner
+from authoriser.memory import settle_memory
 from authoriser.passwords import PasswordError
 from authoriser.places import SHARD, shard_directory
 from authoriser.projections.history import History
@@ -48,7 +49,12 @@ from authoriser.snapshots import StoreError
 from authoriser.snapshots.cassandra import CassandraSnapshots
 from authoriser.snapshots.sqlite import SqliteSnapshots
 from authoriser.standby import Doorman, FollowerPipeline, Nobody
-from authoriser.starting import StartFailed, leaves, other_format, refuse_wrong_clock, settle_memory
+from authoriser.starting import (
+    StartFailed,
+    leaves,
+    other_format,
+    refuse_wrong_clock,
+)
 from authoriser.status import StatusPage
 from authoriser.translate import Tokens
 from authoriser.warm import WarmAccounts

@@ -1,16 +1,14 @@
-"""What every start has in common, wherever its journal is: what it refuses, and what it does with its memory.
+"""What every start has in common, wherever its journal is: what it refuses, and what it asks of the system.
 
 Knows no socket and no journal.
 """
 
-import gc
 import os
 import resource
 
 import structlog
 
 from authoriser import limits
-from authoriser.huge_pages import collapse_heap
 
 log = structlog.get_logger()
 
@@ -49,13 +47,3 @@ def raise_descriptor_limit() -> None:
 
 def other_format(found: int) -> None:
     log.warning("the snapshots are another version's; everything is replayed from the journal", format=found)
-
-
-def settle_memory() -> int:
-    """What was recovered stays: no walk of the collector over a million cards in a payment, and huge pages for it.
-
-    How many bytes are in huge pages.
-    """
-    gc.collect()
-    gc.freeze()
-    return collapse_heap()

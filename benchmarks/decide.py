@@ -42,8 +42,8 @@ from authoriser.ledger.decide import decide
 from authoriser.ledger.digest import problems, state_hash
 from authoriser.ledger.outcome import Outcome
 from authoriser.ledger.state import ShardState
+from authoriser.memory import settle_memory
 from authoriser.server import policy_of
-from authoriser.starting import settle_memory
 from benchmarks.codec import oracle_us
 from benchmarks.machine import Machine, look, platform_line
 from isowire import load_dialect

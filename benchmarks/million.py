@@ -153,7 +153,7 @@ from pathlib import Path
 import trio
 from authoriser.journal.sqlite import SqliteJournal
 from authoriser.owner import take_shard
-from authoriser.starting import settle_memory
+from authoriser.memory import settle_memory
 from authoriser.snapshots.sqlite import SqliteSnapshots
 from benchmarks.decide import POLICY, START_MS, Setting, Traffic
 from authoriser.ledger.decide import decide
