@@ -98,9 +98,11 @@ class ShardOwner:
         observers: Observers,
         sealed: Sealed | None = None,
         heartbeat_s: float = 0.0,
+        pace_s: float = 0.0,
         partly: Partly | None = None,
     ) -> None:
-        """`sealed` is the epoch where one was begun already. `heartbeat_s` over 0 keeps the log from falling silent.
+        """`sealed` is the epoch where one was begun already. `heartbeat_s` over 0 keeps the log from falling silent;
+        `pace_s` is for a journal to which an append costs much, however little is in it.
         `partly` None has every account of the shard in `state`.
         """
         self.state = state
@@ -108,7 +110,9 @@ class ShardOwner:
         self._sealed = sealed
         self._heartbeat_s = heartbeat_s
         epoch = sealed.epoch if sealed is not None else 0
-        self.commit = GroupCommit(journal, shard=state.shard, nonce=self.nonce, tail=tail, epoch=epoch)
+        self.commit = GroupCommit(
+            journal, shard=state.shard, nonce=self.nonce, tail=tail, epoch=epoch, pace_s=pace_s
+        )
         if sealed is not None:
             self.commit.proven = sealed.began
         self.desk = AnswerDesk(void=self._void, on_sent=observers.on_sent, on_silence=observers.on_silence)
@@ -232,11 +236,11 @@ class ShardOwner:
             nursery.start_soon(self.desk.run)
             nursery.start_soon(self._expire_holds)
             nursery.start_soon(self.snapshots.run)
+            nursery.start_soon(stay_settled, self.state)
             if self._heartbeat_s:
                 nursery.start_soon(self.commit.beat, self._heartbeat_s)
             task_status.started()
 
-            nursery.start_soon(stay_settled, self.state)
     def _begin_epoch(self) -> None:
         """The epoch record, and after a crash the holds whose answers nobody knows of."""
         epoch, policies = self.commit.epoch, self._policies

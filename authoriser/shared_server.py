@@ -36,9 +36,10 @@ from authoriser.journal.cassandra_slots import CassandraSlots
 from authoriser.journal.contract import Fenced, JournalLocked, Unknown
 from authoriser.journal.sqlite import lock_directory
 from authoriser.keys import KeyFileError, PanKey
+from authoriser.limits import SHARED_APPEND_PACE_S
 from authoriser.link import Link
-from authoriser.owner import Partly, ShardOwner
 from authoriser.memory import settle_memory
+from authoriser.owner import Partly, ShardOwner
 from authoriser.passwords import PasswordError
 from authoriser.places import SHARD, shard_directory
 from authoriser.projections.history import History
@@ -327,6 +328,7 @@ class SharedServer(Server):
             observers=self._observers(),
             sealed=sealed,
             heartbeat_s=self._lease.heartbeat_s,
+            pace_s=SHARED_APPEND_PACE_S,
             partly=self._partly(),
         )
         try:

@@ -51,11 +51,17 @@ class Commit(Struct, frozen=True, gc=False):
 class GroupCommit:
     """The only writer of one shard's journal in this process."""
 
-    def __init__(self, journal: Journal, *, shard: int, nonce: str, tail: Tail, epoch: int = 0) -> None:
-        """`epoch` is one that was begun already; 0 begins one with the first batch."""
+    def __init__(
+        self, journal: Journal, *, shard: int, nonce: str, tail: Tail, epoch: int = 0, pace_s: float = 0.0
+    ) -> None:
+        """`epoch` is one that was begun already; 0 begins one with the first batch.
+
+        `pace_s` lies at least between the beginnings of two appends. After a rest the first one waits for nothing.
+        """
         self._journal = journal
         self._shard = shard
         self._nonce = nonce
+        self._pace_s = pace_s
         self._hash = tail.hash
         self._last_ms = tail.last_ms
         self._records: list[Record] = []
@@ -126,6 +132,8 @@ class GroupCommit:
                 while not (self._records or self._waiters):
                     self._idle = True
                     await self._wake.park()
+                if self._pace_s:
+                    await trio.sleep_until(self._began + self._pace_s)
                 await self._append_batch(on_commit)
         finally:
             self.proven = -math.inf

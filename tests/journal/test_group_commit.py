@@ -106,3 +106,18 @@ async def test_an_unknown_that_cannot_be_retried_ends_the_run() -> None:
     with pytest.raises(Unknown):
         await commit.run(lambda _commit: None)
     assert (journal.appends_begun, commit.durable_seq) == (1, 0)
+
+
+async def test_a_paced_writer_gathers_what_comes_meanwhile_and_waits_for_nothing_after_a_rest(
+    autojump_clock: trio.testing.MockClock, nursery: trio.Nursery
+) -> None:
+    """Three submissions 4 ms apart, and one long after: the first and the last at once, the others 10 ms on."""
+    commit = GroupCommit(MemoryJournal(), shard=0, nonce="n", tail=Tail(), pace_s=0.01)
+    commits: list[Commit] = []
+    nursery.start_soon(commit.run, commits.append)
+    began = trio.current_time()
+    for at_ms in (0, 4, 8, 1_000):
+        await trio.sleep_until(began + at_ms / 1_000)
+        commit.submit((EpochEnded(at_ms + 1),))
+    await commit.until_durable(4)
+    assert [(round(each.began - began, 6), each.records) for each in commits] == [(0, 1), (0.01, 2), (1, 1)]
