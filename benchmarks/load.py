@@ -6,6 +6,7 @@ shows how long one waits. Requests are patched templates and replies are sliced 
 the server left out); every reply is still matched by STAN and DE37 and must approve.
 """
 
+import os
 import subprocess
 import sys
 import time
@@ -253,27 +254,52 @@ async def closed(phase: Closed) -> Measured:
     )
 
 
+class _Outlet:
+    """A connection's way out: to the kernel at once, and behind what waits where it takes no more.
+
+    A task that is woken for each request would cost more than all the rest of it.
+    """
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self._behind = bytearray()
+        self._is_behind = trio.Event()
+
+    def put(self, data: bytes) -> None:
+        """Raises WrongReplyError where the connection is gone."""
+        taken = 0 if self._behind else self._taken(data)
+        if taken < len(data):
+            self._behind += data[taken:]
+            self._is_behind.set()
+
+    def _taken(self, data: bytes | bytearray) -> int:
+        try:
+            return os.write(self._descriptor, data)
+        except BlockingIOError:
+            return 0
+        except OSError:
+            raise WrongReplyError("the server closed a connection") from None
+
+    async def write(self) -> None:
+        """For ever: what the kernel did not take at once."""
+        while True:
+            await self._is_behind.wait()
+            while self._behind:
+                await trio.lowlevel.wait_writable(self._descriptor)
+                del self._behind[: self._taken(self._behind)]
+            self._is_behind = trio.Event()
+
+
 async def open_loop(phase: Open) -> Measured:
     """Latency: evenly spaced over the connections in turn, whatever was answered."""
     till = Till(phase.target.cards, phase.seed, phase.answers)
     lateness = Latencies()
-    outbound: list[list[bytes]] = [[] for _ in range(phase.connections)]
-    wake = [trio.Event() for _ in range(phase.connections)]
+    outlets: list[_Outlet] = []
     last_answer_s = 0.0
 
     def put(number: int, due_s: float) -> None:
         lateness.record(trio.current_time() - due_s)
-        line = number % phase.connections
-        outbound[line].append(till.request(due_s))
-        wake[line].set()
-
-    async def write(line: int, stream: trio.SocketStream) -> None:
-        while True:
-            await wake[line].wait()
-            wake[line] = trio.Event()
-            data = b"".join(outbound[line])
-            outbound[line].clear()
-            await stream.send_all(data)
+        outlets[number % phase.connections].put(till.request(due_s))
 
     async def read(stream: trio.SocketStream) -> None:
         nonlocal last_answer_s
@@ -285,9 +311,10 @@ async def open_loop(phase: Open) -> Measured:
         raise WrongReplyError("the server closed a connection")
 
     async with trio.open_nursery() as nursery:
-        for line in range(phase.connections):
+        for _ in range(phase.connections):
             stream = await trio.open_tcp_stream("127.0.0.1", phase.target.port)
-            nursery.start_soon(write, line, stream)
+            outlets.append(_Outlet(stream.socket.fileno()))
+            nursery.start_soon(outlets[-1].write)
             nursery.start_soon(read, stream)
         gauge = Gauge(phase.target)
         start_s = trio.current_time() + 0.01
