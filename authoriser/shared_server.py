@@ -257,7 +257,9 @@ class SharedServer(Server):
             else:
                 last_ms = replayer.state.last_ms
                 refuse_wrong_clock(self._clock.now_ms(last_ms), last_ms)
-                log.debug("memory settled", huge_pages_mb=settle_memory() >> 20)
+                # In a thread: while the kernel moves a million cards, the session's heartbeats are to be answered.
+                settled = await trio.to_thread.run_sync(settle_memory)
+                log.debug("memory settled", huge_pages_mb=settled >> 20)
                 return replayer
 
     async def _read_in(self, opened: "Opened") -> Replayer:
