@@ -15,7 +15,7 @@ import math
 import ssl
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any, ClassVar
 
 import structlog
@@ -61,10 +61,17 @@ class TrioLoop:
     def _add(self, due: float, timer: "Timer") -> None:
         heapq.heappush(self._timers, (due, next(self._numbers), timer))
         if not self._ringing:
-            self._ringing = True
-            trio.lowlevel.spawn_system_task(self._ring)
+            self._ringing = self.spawn(self._ring)
         elif due < self._next:
             self._sooner.unpark()
+
+    def spawn(self, task: Callable[[], Awaitable[None]]) -> bool:
+        """Start a task, in trio's thread. False where trio is ending, and takes none any more."""
+        try:
+            trio.lowlevel.spawn_system_task(task)
+        except RuntimeError:
+            return False
+        return True
 
     async def _ring(self) -> None:
         try:
@@ -100,7 +107,27 @@ class Timer:
             log.exception("the Cassandra driver failed in a timer")
 
 
-class TrioConnection(Connection):  # type: ignore[misc]
+class WholeSegments(Connection):  # type: ignore[misc]
+    """What the driver gets wrong in every loop of its own, until it does not (3.30.1).
+
+    Of a segment's header that a read cut in two it drops the first part, takes what follows for another header, finds
+    that the checksum is wrong and gives up the connection: now and then, in a large answer. And whether a node that was
+    just connected takes a keyspace it waits for without an end, in one of two threads that connect.
+    """
+
+    def _process_segment_buffer(self) -> None:
+        if self._io_buffer.readable_io_bytes() >= self._segment_codec.header_length_with_crc:
+            super()._process_segment_buffer()
+            return
+        self._io_buffer._segment_consumed = False  # noqa: SLF001 - as the method that this stands for
+        self._io_buffer.io_buffer.seek(0)
+
+    def wait_for_response(self, msg: Any, timeout: float | None = None, **options: Any) -> Any:
+        """As the driver's, but never for ever."""
+        return super().wait_for_response(msg, timeout=timeout or self.connect_timeout, **options)
+
+
+class TrioConnection(WholeSegments):
     """One connection of the driver's. Its socket is touched by trio's thread alone, once it is connected."""
 
     loop: ClassVar[TrioLoop]
@@ -128,7 +155,7 @@ class TrioConnection(Connection):  # type: ignore[misc]
 
     def _begin(self) -> None:
         if not self.is_closed:
-            trio.lowlevel.spawn_system_task(self._read_for_ever)
+            self.loop.spawn(self._read_for_ever)
 
     def push(self, data: bytes) -> None:
         """Send, in any thread, after everything that was pushed before."""
@@ -150,20 +177,20 @@ class TrioConnection(Connection):  # type: ignore[misc]
         except ssl.SSLWantReadError:
             pass  # the reader flushes once it has read
         except (BlockingIOError, ssl.SSLWantWriteError):
-            self._waits_for_room = True
-            trio.lowlevel.spawn_system_task(self._until_room)
+            self._waits_for_room = self.loop.spawn(self._until_room)
         except OSError as error:
             self.defunct(error)
 
     async def _until_room(self) -> None:
-        with contextlib.suppress(trio.ClosedResourceError, OSError, ValueError):
-            await trio.lowlevel.wait_writable(self._socket)
+        # Never of a closed socket: trio would wait for number -1, and take the next one that does for a mistake.
+        if not self.is_closed:
+            with contextlib.suppress(trio.ClosedResourceError):
+                await trio.lowlevel.wait_writable(self._socket)
         self._waits_for_room = False
         self._flush()
 
     async def _read_for_ever(self) -> None:
-        # A socket that was closed has no number any more: trio says so by ValueError or OSError.
-        with contextlib.suppress(trio.ClosedResourceError, OSError, ValueError):
+        with contextlib.suppress(trio.ClosedResourceError):
             while not self.is_closed:
                 await trio.lowlevel.wait_readable(self._socket)
                 self._read()
@@ -191,6 +218,7 @@ class TrioConnection(Connection):  # type: ignore[misc]
             if self.is_closed:
                 return
             self.is_closed = True
+        self._unsent.clear()
         if not self.loop.do(self._close_socket):
             self._socket.close()
         if not self.is_defunct:

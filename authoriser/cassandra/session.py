@@ -44,7 +44,7 @@ from cassandra.protocol import ErrorMessage, SyntaxException
 from cassandra.query import BatchStatement, BatchType, dict_factory
 from msgspec import Struct
 
-from authoriser.cassandra.reactor import RECEIVE_BYTES, TrioConnection, TrioLoop
+from authoriser.cassandra.reactor import RECEIVE_BYTES, TrioConnection, TrioLoop, WholeSegments
 from authoriser.tls import TlsConfig, TlsFilesError, tls_context, words_of
 
 CONNECT_MAX_S = 10.0
@@ -128,7 +128,7 @@ _FINAL = (
 _DRIVERS = (DriverException, NoHostAvailable, ConnectionException, ErrorMessage, OSError)
 
 
-class _Threaded(DefaultConnection):  # type: ignore[misc]
+class _Threaded(WholeSegments, DefaultConnection):  # type: ignore[misc]
     """The driver's own for this platform, in a thread of its own: for whoever has no trio. It reads answers whole."""
 
     in_buffer_size = RECEIVE_BYTES
@@ -366,10 +366,16 @@ class Session:
                 self._ask(asked, statement, values, execution_profile=ASIDE)
         await asked.settled.wait()
         value = asked.outcome
-        if isinstance(value, Exception):
+        if not isinstance(value, Exception):
+            return list(value or ())
+        try:
             with _ours():
                 raise value
-        return list(value or ())
+        finally:
+            del (
+                value,
+                asked,
+            )  # the error has this frame, which would have the error: a cycle with a batch in it
 
     def _ask(self, asked: "_Asked", statement: Any, values: Sequence[object] | None, **how: Any) -> None:
         asked.open += 1

@@ -132,8 +132,8 @@ class GroupCommit:
                 while not (self._records or self._waiters):
                     self._idle = True
                     await self._wake.park()
-                if self._pace_s:
-                    await trio.sleep_until(self._began + self._pace_s)
+                if (due := self._began + self._pace_s) > trio.current_time():
+                    await trio.sleep_until(due)
                 await self._append_batch(on_commit)
         finally:
             self.proven = -math.inf

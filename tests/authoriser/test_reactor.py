@@ -1,12 +1,14 @@
 """The driver's connections in trio's loop, against a peer that is a bare socket: bytes, ends, threads and timers."""
 
 import socket
+import struct
 import threading
 from collections.abc import Callable, Iterator
+from io import BytesIO
 
 import pytest
 import trio
-from cassandra.connection import ConnectionShutdown
+from cassandra.connection import ConnectionException, ConnectionShutdown, segment_codec_no_compression
 
 from authoriser.cassandra.reactor import Timer, TrioConnection, TrioLoop
 
@@ -60,6 +62,44 @@ async def test_what_is_sent_leaves_whole_and_in_order_though_the_peer_is_slow(
     await trio.sleep(0.02)
     assert connection._unsent
     assert options + await _received(theirs, 5_000_000) == options + b"".join(pieces)
+    connection.close()
+
+
+async def test_a_connection_that_ends_while_it_waits_for_room_ends_alone(
+    pair: tuple[socket.socket, socket.socket],
+) -> None:
+    """What did not fit, and the end, in one step, twice: trio would have waited for a socket that has no number."""
+    for ours, theirs in (pair, socket.socketpair()):
+        with ours, theirs:
+            connection = connected(TrioLoop(), ours)
+            await _received(theirs, 1)
+            connection.push(b"x" * 5_000_000)
+            connection.close()
+            await trio.sleep(0.01)
+            assert (connection.is_closed, ours.fileno(), len(connection._unsent)) == (True, -1, 0)
+
+
+@pytest.mark.parametrize("cut", [1, 3, 5, 6, 7, 24, 26, 28, 29, 30, 45])
+async def test_an_answer_arrives_wherever_the_network_cuts_it(
+    pair: tuple[socket.socket, socket.socket], cut: int
+) -> None:
+    """Two frames in a segment each (protocol v5): in a header's middle the driver alone would lose its place."""
+    ours, theirs = pair
+    connection = connected(TrioLoop(), ours)
+    await _received(theirs, 1)
+    connection._enable_checksumming()
+    heard: list[bytes] = []
+    data = BytesIO()
+    for stream in (7, 8):
+        connection._requests[stream] = (heard.append, lambda *given: bytes(given[5]), None)
+        body = b"answer %d" % stream
+        segment_codec_no_compression.encode(data, struct.pack(">BBhBi", 0x85, 0, stream, 8, len(body)) + body)
+    whole = data.getvalue()
+    theirs.send(whole[:cut])
+    await trio.sleep(0.01)
+    theirs.send(whole[cut:])
+    await _until(lambda: len(heard) == 2 or connection.is_closed)
+    assert heard == [b"answer 7", b"answer 8"]
     connection.close()
 
 
@@ -161,3 +201,16 @@ def test_when_trio_has_ended_nothing_is_done_and_nothing_raised(
     thread.start()
     thread.join(PATIENCE_S)
     assert (len(done), ours.fileno()) == (1, -1)
+
+
+async def test_a_node_that_takes_no_keyspace_is_waited_for_no_longer_than_for_a_connection(
+    pair: tuple[socket.socket, socket.socket],
+) -> None:
+    """It answered the handshake and fell silent: one of the driver's two connecting threads would wait for ever."""
+    ours, theirs = pair
+    connection = connected(TrioLoop(), ours)
+    await _received(theirs, 1)
+    connection.connect_timeout = 0.05
+    with trio.fail_after(PATIENCE_S), pytest.raises(ConnectionException, match="keyspace"):
+        await trio.to_thread.run_sync(connection.set_keyspace_blocking, "authoriser")
+    assert connection.is_defunct
