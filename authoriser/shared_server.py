@@ -50,12 +50,7 @@ from authoriser.snapshots import StoreError
 from authoriser.snapshots.cassandra import CassandraSnapshots
 from authoriser.snapshots.sqlite import SqliteSnapshots
 from authoriser.standby import Doorman, FollowerPipeline, Nobody
-from authoriser.starting import (
-    StartFailed,
-    leaves,
-    other_format,
-    refuse_wrong_clock,
-)
+from authoriser.starting import StartFailed, leaves, other_format, refuse_wrong_clock
 from authoriser.status import StatusPage
 from authoriser.translate import Tokens
 from authoriser.warm import WarmAccounts

@@ -107,7 +107,7 @@ class Timer:
             log.exception("the Cassandra driver failed in a timer")
 
 
-class WholeSegments(Connection):  # type: ignore[misc]
+class MendedConnection(Connection):  # type: ignore[misc]
     """What the driver gets wrong in every loop of its own, until it does not (3.30.1).
 
     Of a segment's header that a read cut in two it drops the first part, takes what follows for another header, finds
@@ -127,7 +127,7 @@ class WholeSegments(Connection):  # type: ignore[misc]
         return super().wait_for_response(msg, timeout=timeout or self.connect_timeout, **options)
 
 
-class TrioConnection(WholeSegments):
+class TrioConnection(MendedConnection):
     """One connection of the driver's. Its socket is touched by trio's thread alone, once it is connected."""
 
     loop: ClassVar[TrioLoop]

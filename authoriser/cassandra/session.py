@@ -44,7 +44,7 @@ from cassandra.protocol import ErrorMessage, SyntaxException
 from cassandra.query import BatchStatement, BatchType, dict_factory
 from msgspec import Struct
 
-from authoriser.cassandra.reactor import RECEIVE_BYTES, TrioConnection, TrioLoop, WholeSegments
+from authoriser.cassandra.reactor import RECEIVE_BYTES, MendedConnection, TrioConnection, TrioLoop
 from authoriser.tls import TlsConfig, TlsFilesError, tls_context, words_of
 
 CONNECT_MAX_S = 10.0
@@ -128,7 +128,7 @@ _FINAL = (
 _DRIVERS = (DriverException, NoHostAvailable, ConnectionException, ErrorMessage, OSError)
 
 
-class _Threaded(WholeSegments, DefaultConnection):  # type: ignore[misc]
+class _Threaded(MendedConnection, DefaultConnection):  # type: ignore[misc]
     """The driver's own for this platform, in a thread of its own: for whoever has no trio. It reads answers whole."""
 
     in_buffer_size = RECEIVE_BYTES

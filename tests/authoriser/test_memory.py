@@ -12,7 +12,7 @@ from authoriser.limits import SETTLE_CARDS_MIN, SETTLE_LOOK_S
 
 @pytest.fixture
 def freezes(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """How many cards had come into memory at each freeze. Nothing is frozen: other tests share the process."""
+    """An entry for each freeze. Nothing is frozen: other tests share the process."""
     seen: list[int] = []
     monkeypatch.setattr(gc, "freeze", lambda: seen.append(1))
     return seen
