@@ -23,7 +23,8 @@ from authoriser.admin.roles import Role, Roles
 from authoriser.admin.server import AdminServer, AdminSocketError, Callee
 from authoriser.arrival import LoopWatch
 from authoriser.authentication import Authenticator
-from authoriser.config import Config, LinkConfig
+from authoriser.config import Config
+from authoriser.configured_link import make_link
 from authoriser.door import Door
 from authoriser.doors import make_door
 from authoriser.journal.batch import BatchError
@@ -31,7 +32,6 @@ from authoriser.journal.contract import Fenced, JournalLocked, Unknown
 from authoriser.journal.group_commit import Commit
 from authoriser.journal.sqlite import SqliteJournal
 from authoriser.keys import KeyFileError, PanKey, load_or_create_pan_key
-from authoriser.ledger.commands import CLEARING_MATCHING, MATCHING, Policy
 from authoriser.link import Link
 from authoriser.memory import settle_memory
 from authoriser.owner import Observers, ShardOwner, take_shard
@@ -54,83 +54,14 @@ from authoriser.status import StatusPage
 from authoriser.telemetry.logging import flush_logging, set_up_logging
 from authoriser.telemetry.metrics import Counters, serve_metrics
 from authoriser.translate import Tokens
-from isowire import FRAMINGS, Codec, Dialect, DialectError, load_dialect
-from rules import Reason
-from rules.reasons import PROFILES
-from rules.reasons import profile as profile_of
+from isowire import DialectError
 
 log = structlog.get_logger()
 
 EXIT_OK, EXIT_FAILED, EXIT_LOST = 0, 1, 74
 """74 is EX_IOERR of sysexits.h: the journal is lost to this process; starting again finds out what it has."""
 
-SERVED_VERSION = 1987
-"""Of ISO 8583: the pipeline knows message types by their 1987 numbers."""
-
 COUNTS_LOGGED_EVERY_S = 60.0
-
-
-def policy_of(dialect: Dialect, reply_deadline_ms: int, profile: str = "") -> Policy:
-    """The ledger's policy for a link, with the limits of `authoriser.limits`.
-
-    DE39 goes by `profile`, "" for the dialect's own, and the dialect's words go over it. Raises DialectError where the
-    profile is none, or a reason is left without a code.
-    """
-    codes: dict[str, str] = {}
-    refund_codes: frozenset[str] = frozenset()
-    refund_else = ""
-    name = profile or dialect.profile
-    if name:
-        try:
-            table = profile_of(name)
-        except ValueError as error:
-            raise DialectError(f"{dialect.name}: {error}") from None
-        codes, refund_codes, refund_else = dict(table.codes), table.refund_codes, table.refund_else
-    codes |= dialect.response_codes
-    if Reason.OVERTAKEN not in dialect.response_codes and Reason.ANSWER_VOID in dialect.response_codes:
-        codes[Reason.OVERTAKEN] = codes[Reason.ANSWER_VOID]  # both: ask whoever answered instead of us
-    if missing := [reason.value for reason in Reason if reason not in codes]:
-        raise DialectError(
-            f"{dialect.name}: response_codes: none for {', '.join(missing)}; "
-            f"expected every reason, or a profile: {', '.join(PROFILES)}"
-        )
-    return Policy(
-        response_codes=codes,
-        refund_codes=refund_codes,
-        refund_else=refund_else,
-        matching=dialect.semantics.originals or MATCHING,
-        clearing_matching=dialect.semantics.clearings or CLEARING_MATCHING,
-        reply_deadline_ms=reply_deadline_ms,
-        hold_lifetime_ms=limits.HOLD_LIFETIME_MS,
-        request_key_lifetime_ms=limits.REQUEST_KEY_LIFETIME_MS,
-        reversal_key_lifetime_ms=limits.REVERSAL_KEY_LIFETIME_MS,
-        payment_lifetime_ms=limits.PAYMENT_LIFETIME_MS,
-        tombstone_lifetime_ms=limits.TOMBSTONE_LIFETIME_MS,
-        kept_answers_max=limits.KEPT_ANSWERS_MAX,
-        unknown_card_answers_max=limits.UNKNOWN_CARD_ANSWERS_MAX,
-    )
-
-
-def make_link(config: LinkConfig) -> Link:
-    """Raises DialectError where the dialect's file is wrong, or its messages are none that the pipeline knows."""
-    dialect = load_dialect(config.dialect)
-    if dialect.version != SERVED_VERSION:
-        raise DialectError(
-            f'links "{config.name}": dialect {dialect.name} has the message types of ISO 8583:{dialect.version}, '
-            f"and the authoriser serves those of ISO 8583:{SERVED_VERSION} only"
-        )
-    return Link(
-        name=config.name,
-        network=config.network,
-        listen=(config.address.host, config.address.port),
-        dialect=dialect,
-        codec=Codec(dialect),
-        framing=FRAMINGS[config.framing],
-        policy=policy_of(dialect, config.reply_deadline_ms, config.profile),
-        reply_deadline_s=config.reply_deadline_ms / 1000,
-        frame_length_max_bytes=config.frame_length_max_bytes,
-        connections_max=config.connections_max,
-    )
 
 
 def run(config: Config) -> int:

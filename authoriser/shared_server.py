@@ -28,6 +28,7 @@ from authoriser.cassandra_access import cassandra_config
 from authoriser.clock import LedgerClock
 from authoriser.cluster import ClusterError, RetriesTold, check_belongs, open_cluster, open_snapshots
 from authoriser.config import CassandraSection, Config, LinkConfig
+from authoriser.configured_link import make_link
 from authoriser.epochs import Sealed
 from authoriser.following import Follower, FollowerObservers, Glancing, Lease
 from authoriser.journal.batch import BatchError
@@ -45,7 +46,7 @@ from authoriser.places import SHARD, shard_directory
 from authoriser.projections.history import History
 from authoriser.recovery import RecoveryError, Replayer, recover, recover_tail
 from authoriser.relay.supervisor import supervise
-from authoriser.server import Server, make_link
+from authoriser.server import Server
 from authoriser.snapshots import StoreError
 from authoriser.snapshots.cassandra import CassandraSnapshots
 from authoriser.snapshots.sqlite import SqliteSnapshots

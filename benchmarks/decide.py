@@ -35,6 +35,7 @@ from msgspec import Struct
 from rich.console import Console
 from rich.table import Table
 
+from authoriser.configured_link import policy_of
 from authoriser.ledger import commands as c
 from authoriser.ledger import records as r
 from authoriser.ledger.apply import apply
@@ -43,7 +44,6 @@ from authoriser.ledger.digest import problems, state_hash
 from authoriser.ledger.outcome import Outcome
 from authoriser.ledger.state import ShardState
 from authoriser.memory import settle_memory
-from authoriser.server import policy_of
 from benchmarks.codec import oracle_us
 from benchmarks.machine import Machine, look, platform_line
 from isowire import load_dialect

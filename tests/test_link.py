@@ -8,8 +8,8 @@ import trio
 
 from authoriser.answers import Answer, AnswerDesk
 from authoriser.arrival import LoopWatch
+from authoriser.configured_link import policy_of
 from authoriser.link import Line, Link
-from authoriser.server import policy_of
 from isowire import FRAMINGS, Codec, load_dialect
 
 BIG = 4_000_000

@@ -21,6 +21,7 @@ from authoriser.admin.client import AdminClient
 from authoriser.admin.methods import Methods
 from authoriser.admin.roles import Roles
 from authoriser.admin.server import AdminServer
+from authoriser.configured_link import policy_of
 from authoriser.journal.contract import Journal
 from authoriser.journal.memory import MemoryJournal
 from authoriser.keys import PanKey
@@ -28,7 +29,6 @@ from authoriser.ledger import commands as c
 from authoriser.ledger.records import Particulars
 from authoriser.ledger.state import ShardState
 from authoriser.owner import ShardOwner, take_shard
-from authoriser.server import policy_of
 from authoriser.snapshots.memory import MemorySnapshots
 from authoriser.translate import Tokens
 from isowire import load_dialect

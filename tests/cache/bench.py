@@ -16,6 +16,7 @@ from trio.testing import wait_all_tasks_blocked
 
 from authoriser.cache import Name
 from authoriser.clock import LedgerClock
+from authoriser.configured_link import policy_of
 from authoriser.journal.memory import MemoryJournal, MemoryLog
 from authoriser.ledger.commands import Command, CreditAccount, IssueCard, OpenAccount
 from authoriser.ledger.digest import state_hash
@@ -25,7 +26,6 @@ from authoriser.link import Link
 from authoriser.owner import Observers, ShardOwner, take_shard
 from authoriser.pipeline import Pipeline
 from authoriser.recovery import Replayer
-from authoriser.server import policy_of
 from authoriser.snapshots import SnapshotStore
 from authoriser.snapshots.memory import MemoryShelf, MemorySnapshots
 from authoriser.telemetry.metrics import Counters

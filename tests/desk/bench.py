@@ -7,13 +7,13 @@ from iso8583.specs import default_ascii
 
 from authoriser.answers import PendingReply
 from authoriser.clock import LedgerClock
+from authoriser.configured_link import policy_of
 from authoriser.journal.memory import MemoryJournal, MemoryLog
 from authoriser.ledger.commands import CreditAccount, IssueCard, OpenAccount
 from authoriser.ledger.records import Audit
 from authoriser.link import Link
 from authoriser.owner import ShardOwner, take_shard
 from authoriser.pipeline import Pipeline
-from authoriser.server import policy_of
 from authoriser.snapshots.memory import MemorySnapshots
 from authoriser.telemetry.metrics import Counters
 from authoriser.translate import Tokens

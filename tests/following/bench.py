@@ -6,6 +6,7 @@ import trio
 
 from authoriser.cache import Name
 from authoriser.clock import LedgerClock
+from authoriser.configured_link import policy_of
 from authoriser.following import Follower, FollowerObservers, Lease
 from authoriser.journal import Fenced, Unknown
 from authoriser.journal.batch import Batch, decode_batch
@@ -14,7 +15,6 @@ from authoriser.ledger.commands import Command, CreditAccount, OpenAccount, Poli
 from authoriser.ledger.records import Audit
 from authoriser.owner import Observers, Partly, ShardOwner
 from authoriser.recovery import Replayer, recover_tail
-from authoriser.server import policy_of
 from authoriser.snapshots import StoreError
 from authoriser.snapshots.memory import MemoryShelf, MemorySnapshots
 from authoriser.warm import WarmAccounts

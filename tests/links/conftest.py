@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 import structlog
 
+from authoriser.configured_link import policy_of
 from authoriser.link import Link
-from authoriser.server import policy_of
 from isowire import FRAMINGS, Codec, load_dialect
 
 if "links_bench" not in sys.modules:

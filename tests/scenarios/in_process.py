@@ -14,6 +14,7 @@ from iso8583.specs import default_ascii
 from authoriser.admin.base import expires_ms
 from authoriser.answers import PendingReply
 from authoriser.clock import LedgerClock
+from authoriser.configured_link import policy_of
 from authoriser.journal.memory import MemoryJournal, MemoryLog
 from authoriser.ledger import commands as c
 from authoriser.ledger.digest import problems, state_hash
@@ -22,7 +23,6 @@ from authoriser.link import Link
 from authoriser.owner import ShardOwner, take_shard
 from authoriser.pipeline import Pipeline
 from authoriser.recovery import Replayer, recover
-from authoriser.server import policy_of
 from authoriser.snapshots.memory import MemorySnapshots
 from authoriser.telemetry.metrics import Counters
 from authoriser.translate import Tokens

@@ -9,9 +9,9 @@ import trio
 
 from authoriser import limits
 from authoriser.answers import AnswerDesk
+from authoriser.configured_link import policy_of
 from authoriser.link import Line, Link
 from authoriser.listener import Listener
-from authoriser.server import policy_of
 from isowire import FRAMINGS, Codec, load_dialect
 
 DEADLINE_S = 2.0

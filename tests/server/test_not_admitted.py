@@ -9,13 +9,13 @@ import pytest
 import trio
 
 from authoriser import limits
+from authoriser.configured_link import policy_of
 from authoriser.journal.memory import MemoryJournal
 from authoriser.ledger.commands import NoteException
 from authoriser.link import Link
 from authoriser.listener import Listener
 from authoriser.owner import ShardOwner, take_shard
 from authoriser.pipeline import Pipeline
-from authoriser.server import policy_of
 from authoriser.snapshots.memory import MemorySnapshots
 from authoriser.telemetry.metrics import Counters
 from authoriser.translate import Tokens

@@ -10,8 +10,8 @@ import pytest
 import trio
 
 from authoriser.config import Address, LinkConfig
+from authoriser.configured_link import make_link
 from authoriser.ledger.matching import MESSAGE_WAYS, PAYMENT_WAYS
-from authoriser.server import make_link
 from isowire import FRAMINGS, DialectError, load_dialect
 from isowire.semantics import ClearingWay, OriginalWay
 from rules.reasons import profile

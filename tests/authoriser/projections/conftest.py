@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from authoriser.configured_link import policy_of
 from authoriser.journal.batch import GENESIS, VERSION, Batch, encode_batch
 from authoriser.journal.sqlite import SqliteJournal
 from authoriser.ledger import commands as c
@@ -13,7 +14,6 @@ from authoriser.ledger.apply import apply
 from authoriser.ledger.decide import decide
 from authoriser.ledger.outcome import Outcome
 from authoriser.ledger.state import ShardState
-from authoriser.server import policy_of
 from isowire import load_dialect
 from rules import CardState, Transaction
 
