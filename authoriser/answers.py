@@ -105,7 +105,9 @@ class AnswerDesk:
         self._on_silence = on_silence
         self._answers: dict[str, Answer] = {}
         self._outstanding: dict[int, PendingReply] = {}
-        self._deadlines: list[tuple[float, int, PendingReply]] = []
+        self._deadlines: list[tuple[float, int]] = []
+        """A heap of deadlines and the replies' numbers. Not the replies: one that was sent is freed at once, young, and
+        no walk of the garbage collector meets it."""
         self._next_number = 1
         self._sweeper = trio.lowlevel.ParkingLot()
         self._resolved = trio.lowlevel.ParkingLot()
@@ -137,7 +139,7 @@ class AnswerDesk:
         line.owed += 1
         if answer is not None:
             answer.waiting += 1
-        heapq.heappush(self._deadlines, (deadline, number, reply))
+        heapq.heappush(self._deadlines, (deadline, number))
         if deadline < self._sweep_at:
             self._sweep_at = deadline
             self._sweeper.unpark()
@@ -182,7 +184,11 @@ class AnswerDesk:
                 self._void(answer)
 
     def _resolve(self, reply: PendingReply) -> None:
-        del self._outstanding[reply.number]
+        outstanding, deadlines = self._outstanding, self._deadlines
+        del outstanding[reply.number]
+        # Here, one by one: all those of a second, in one sweep, would take as long as a payment may.
+        while deadlines and deadlines[0][1] not in outstanding:
+            heapq.heappop(deadlines)
         reply.data = b""
         reply.line.resolved()
         if self._resolved:
@@ -191,8 +197,8 @@ class AnswerDesk:
     def sweep(self, now: float) -> None:
         """Drop every reply whose deadline has come."""
         deadlines = self._deadlines
-        while deadlines and (deadlines[0][2].state >= SENT or deadlines[0][0] <= now):
-            self.drop(heapq.heappop(deadlines)[2])
+        while deadlines and deadlines[0][0] <= now:
+            self.drop(self._outstanding[deadlines[0][1]])
 
     async def run(self) -> None:
         """Sweep for ever, each time that a deadline comes."""
