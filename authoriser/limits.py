@@ -119,9 +119,10 @@ SHARED_APPEND_PACE_S = 0.01
 synced writes, some 4 ms of CPU, however little is in it; with a node beside it that answers within 5 ms, a server with
 2,000 requests a second would ask for 190 a second. What comes after a rest waits for nothing."""
 
-SETTLE_LOOK_S = 1.0
-SETTLE_CARDS_MIN = 1_000
-"""How often new cards in memory are counted, and from how many on the garbage collector is told to pass them by."""
+FULL_COLLECTION_MAX_S = 0.005
+"""CPU time of a full garbage collection, in which no payment is decided. After a longer one, all that it left is passed
+by from then on: so there is one such pause for every some 50,000 objects that come to stay, and not one every few
+seconds."""
 
 SNAPSHOT_INTERVAL_S = 10.0
 """Between snapshot rounds: bounds what a start has to replay."""

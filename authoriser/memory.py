@@ -4,12 +4,16 @@ Knows nothing of what lies there.
 """
 
 import gc
-
-import trio
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
 
 from authoriser.huge_pages import collapse_heap
-from authoriser.ledger.state import ShardState
-from authoriser.limits import SETTLE_CARDS_MIN, SETTLE_LOOK_S
+from authoriser.limits import FULL_COLLECTION_MAX_S
+
+_FULL = 2
+"""The collector's oldest generation."""
 
 
 def settle_memory() -> int:
@@ -22,17 +26,29 @@ def settle_memory() -> int:
     return collapse_heap()
 
 
-async def stay_settled(state: ShardState) -> None:
-    """For ever: accounts that came into memory since are left alone by the collector as well.
+@contextmanager
+def passing_by_what_stays() -> Iterator[None]:
+    """In the block, what outlives a full collection that took long is never walked again.
 
     A full collection asks each payment and kept answer of every account that it walks, one cache miss each: 80 ms for
-    half a million. The collector is told to forget whenever a quarter of the cards is new, and never on a clock: a
-    cycle that it was told to forget, such as a connection that ends later, is not collected any more.
+    half a million, every few seconds under load. What is passed by is freed like anything else once nothing refers to
+    it, as an account that leaves memory does; only if it has become part of a cycle by then, it stays. Accounts and
+    closed lines are in none.
     """
-    settled = state.arrived
-    while True:
-        await trio.sleep(SETTLE_LOOK_S)
-        if state.arrived - settled > max(SETTLE_CARDS_MIN, len(state.tokens) // 4):
-            gc.collect(1)
+    began_s = 0.0
+
+    def collecting(phase: str, info: dict[str, Any]) -> None:
+        nonlocal began_s
+        if info["generation"] < _FULL:
+            return
+        # The thread's own time: a machine with other things to do is no reason.
+        if phase == "start":
+            began_s = time.thread_time()
+        elif time.thread_time() - began_s > FULL_COLLECTION_MAX_S:
             gc.freeze()
-            settled = state.arrived
+
+    gc.callbacks.append(collecting)
+    try:
+        yield
+    finally:
+        gc.callbacks.remove(collecting)

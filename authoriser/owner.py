@@ -43,7 +43,6 @@ from authoriser.ledger.records import (
 )
 from authoriser.ledger.state import Account, ShardState
 from authoriser.limits import EXPIRIES_STALE_MAX, SWEEP_HOLDS_MAX, SWEEP_INTERVAL_S
-from authoriser.memory import stay_settled
 from authoriser.recovery import recover, recover_tail
 from authoriser.snapshots import STORE_FAILURES, Checkpoint, SnapshotStore, WholeStore
 from authoriser.snapshots.writer import SnapshotWriter
@@ -236,7 +235,6 @@ class ShardOwner:
             nursery.start_soon(self.desk.run)
             nursery.start_soon(self._expire_holds)
             nursery.start_soon(self.snapshots.run)
-            nursery.start_soon(stay_settled, self.state)
             if self._heartbeat_s:
                 nursery.start_soon(self.commit.beat, self._heartbeat_s)
             task_status.started()

@@ -33,7 +33,7 @@ from authoriser.journal.group_commit import Commit
 from authoriser.journal.sqlite import SqliteJournal
 from authoriser.keys import KeyFileError, PanKey, load_or_create_pan_key
 from authoriser.link import Link
-from authoriser.memory import settle_memory
+from authoriser.memory import passing_by_what_stays, settle_memory
 from authoriser.owner import Observers, ShardOwner, take_shard
 from authoriser.pipeline import Pipeline
 from authoriser.places import SHARD, key_mark_of, shard_directory, write_durably
@@ -70,7 +70,8 @@ def run(config: Config) -> int:
     raise_descriptor_limit()
     failed = ""
     try:
-        trio.run(_server_for(config).run)
+        with passing_by_what_stays():
+            trio.run(_server_for(config).run)
     except* StartFailed as group:
         failed = "; ".join(str(error) for error in leaves(group))
     finally:

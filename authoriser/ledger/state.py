@@ -266,8 +266,8 @@ class ShardState:
     `tokens` are indexes over the accounts, rebuilt on load: a card's account by its id, both by its number's
     HMAC; so is `advised`, the keys of the requests that kept advices stand for. `dirty` gathers the ids of
     accounts changed since a snapshot round last took it ("" stands for the commons), `new_cards` the ids of
-    cards that came with a record and that no snapshot has brought to the store yet, `arrived` counts all that
-    ever came into memory. `compiled` are the rules of `compiled_text`, once they were asked for.
+    cards that came with a record and that no snapshot has brought to the store yet. `compiled` are the rules of
+    `compiled_text`, once they were asked for.
 
     It may hold some of the shard's accounts only: whoever decides sees to it that those are here that a command names
     (`authoriser.cache`). Nothing in the ledger asks for the others.
@@ -276,7 +276,6 @@ class ShardState:
     __slots__ = (
         "accounts",
         "advised",
-        "arrived",
         "cards",
         "cards_by_last_four",
         "commons",
@@ -302,7 +301,6 @@ class ShardState:
         self.cards_by_last_four: dict[str, list[Card]] = {}
         self.dirty: set[str] = set()
         self.new_cards: set[str] = set()
-        self.arrived = 0
         self.compiled: RuleSet | None = None
         self.compiled_text: str | None = None
 
@@ -346,7 +344,6 @@ class ShardState:
 
     def index(self, account: Account, card: Card) -> None:
         """Make a card findable by its id, its token and its last four digits."""
-        self.arrived += 1
         self.cards[card.card_id] = account
         self.tokens[card.token] = account, card
         self.cards_by_last_four.setdefault(card.last_four, []).append(card)

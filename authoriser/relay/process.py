@@ -20,6 +20,7 @@ from authoriser.journal.cassandra_slots import CassandraSlots
 from authoriser.journal.slots import Slots, SqliteSlots
 from authoriser.kafka.client import KafkaSettingsError, quieten_library
 from authoriser.kafka.settings import KafkaConfig
+from authoriser.memory import passing_by_what_stays
 from authoriser.passwords import PasswordError
 from authoriser.places import shard_directory
 from authoriser.relay.connection import Connection
@@ -53,7 +54,8 @@ def run_relay(config: Config, shard: int, *, supervised: bool) -> int:
     except PasswordError as error:
         log.critical("the relay ends", shard=shard, problem=str(error))
         return EXIT_UNUSABLE
-    return asyncio.run(_relayed(kafka, shard, reader, supervised=supervised))
+    with passing_by_what_stays():
+        return asyncio.run(_relayed(kafka, shard, reader, supervised=supervised))
 
 
 def set_position(config: Config, shard: int, seq: int) -> Position:

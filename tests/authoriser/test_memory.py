@@ -1,13 +1,26 @@
-"""The garbage collector is told to pass accounts by when many are new, and not before."""
+"""The garbage collector is told to pass by what outlived a long full collection, and nothing else."""
 
 import gc
+import subprocess
+import sys
+import time
 
 import pytest
-import trio
 
-from authoriser import memory
-from authoriser.ledger.state import ShardState
-from authoriser.limits import SETTLE_CARDS_MIN, SETTLE_LOOK_S
+from authoriser.limits import FULL_COLLECTION_MAX_S
+from authoriser.memory import passing_by_what_stays
+
+REAL = """
+import gc
+from authoriser.memory import passing_by_what_stays
+with passing_by_what_stays():
+    kept = [[number] for number in range(1_000_000)]
+    gc.collect()
+    frozen = gc.get_freeze_count()
+    kept.clear()
+    print(frozen, gc.get_freeze_count(), len(gc.callbacks))
+print(len(gc.callbacks))
+"""
 
 
 @pytest.fixture
@@ -18,46 +31,42 @@ def freezes(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return seen
 
 
-async def _after(state: ShardState, cards: int) -> None:
-    state.arrived += cards
-    await trio.sleep(2 * SETTLE_LOOK_S)
-
-
 @pytest.mark.parametrize(
-    ("arrive", "frozen"),
+    ("generation", "took_s", "frozen"),
     [
-        ((0,), 0),
-        ((SETTLE_CARDS_MIN,), 0),
-        ((SETTLE_CARDS_MIN + 1,), 1),
-        ((SETTLE_CARDS_MIN, 1), 1),
-        ((SETTLE_CARDS_MIN + 1, SETTLE_CARDS_MIN), 1),
-        ((SETTLE_CARDS_MIN + 1, SETTLE_CARDS_MIN + 1), 2),
+        (2, FULL_COLLECTION_MAX_S * 1.01, 1),
+        (2, FULL_COLLECTION_MAX_S * 0.99, 0),
+        (1, FULL_COLLECTION_MAX_S * 100, 0),
+        (0, FULL_COLLECTION_MAX_S * 100, 0),
     ],
 )
-async def test_many_new_cards_are_passed_by_and_a_few_are_not(
-    autojump_clock: trio.testing.MockClock,
-    nursery: trio.Nursery,
-    freezes: list[int],
-    arrive: tuple[int, ...],
-    frozen: int,
+def test_only_a_long_full_collection_is_the_last_of_its_kind(
+    monkeypatch: pytest.MonkeyPatch, freezes: list[int], generation: int, took_s: float, frozen: int
 ) -> None:
-    state = ShardState(0)
-    nursery.start_soon(memory.stay_settled, state)
-    await trio.testing.wait_all_tasks_blocked()
-    for cards in arrive:
-        await _after(state, cards)
+    clock = iter([100.0, 100.0 + took_s])
+    gc.disable()
+    try:
+        with passing_by_what_stays():
+            monkeypatch.setattr(time, "thread_time", lambda: next(clock))
+            gc.collect(generation)
+            monkeypatch.undo()
+    finally:
+        gc.enable()
     assert len(freezes) == frozen
 
 
-async def test_of_many_cards_a_quarter_has_to_be_new(
-    autojump_clock: trio.testing.MockClock, nursery: trio.Nursery, freezes: list[int]
-) -> None:
-    """With 20,000 in memory 5,000 new ones change nothing, and one more does."""
-    state = ShardState(0)
-    state.tokens = dict.fromkeys(number.to_bytes(4, "big") for number in range(20_000))  # type: ignore[arg-type]
-    nursery.start_soon(memory.stay_settled, state)
-    await trio.testing.wait_all_tasks_blocked()
-    await _after(state, 5_000)
-    assert not freezes
-    await _after(state, 1)
-    assert len(freezes) == 1
+def test_after_the_block_nothing_is_watched(freezes: list[int]) -> None:
+    before = list(gc.callbacks)
+    with pytest.raises(ValueError, match="mine"), passing_by_what_stays():
+        raise ValueError("mine")
+    assert gc.callbacks == before
+
+
+def test_what_is_passed_by_is_freed_once_nobody_needs_it() -> None:
+    """A million lists, in a process of its own: most passed by before the last came, and gone with their last user."""
+    done = subprocess.run([sys.executable, "-c", REAL], capture_output=True, text=True, check=True)
+    inside, outside = done.stdout.splitlines()
+    passed_by, left, watching = (int(word) for word in inside.split())
+    assert passed_by > 500_000
+    assert left < passed_by / 10
+    assert (watching, outside) == (1, "0")
