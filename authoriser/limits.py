@@ -243,7 +243,7 @@ cost 2 % of a core."""
 RELAY_WOKEN_POLL_S = 0.5
 """The same where the server wakes it after each commit: only for a wake-up that was lost."""
 
-RELAY_PACE_S = 0.05
+RELAY_PACE_S = 0.075
 """From the beginning of one transaction to the next at least: each costs relay and brokers the same, however little is
 in it, and a busy leader appends a hundred batches a second. It adds to an event's way, at most."""
 
