@@ -71,7 +71,8 @@ def cassandra_yaml(node: Node, *, commitlog_sync: str, secure: Secure | None = N
     `group` waits up to 1 ms for others to share its sync. A commit log that is mapped (`legacy`) is looked through as a
     whole, 32 MiB, at each sync; written directly, with O_DIRECT and O_DSYNC, a sync costs what is new. A lightweight
     transaction syncs four times. Batches that wait for their flush lie outside of the heap: on it they would fill its
-    old generation within minutes, and a collection of that stands still. `auto_bootstrap` is off as every node starts
+    old generation within minutes, and a collection of that stands still. Compaction is in no hurry: at its own speed
+    it takes a core and the disk for a second, which appends wait for. `auto_bootstrap` is off as every node starts
     empty; a node with data never reads it again.
     """
     directory = Path(node.directory)
@@ -98,6 +99,7 @@ def cassandra_yaml(node: Node, *, commitlog_sync: str, secure: Secure | None = N
         f"commitlog_disk_access_mode: {'direct' if takes_direct_io(directory) else 'legacy'}",
         "paxos_variant: v2",
         "memtable_allocation_type: offheap_objects",
+        "compaction_throughput: 16MiB/s",
         "auto_bootstrap: false",
         "auto_snapshot: false",
         "concurrent_reads: 8",
