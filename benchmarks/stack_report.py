@@ -1,5 +1,6 @@
 """What a run of `benchmarks.stack` came to, and how it is printed. Measures nothing."""
 
+import statistics
 from collections.abc import Iterable
 
 from msgspec import Struct
@@ -97,6 +98,13 @@ def show(report: Report, console: Console) -> None:
     console.print(_closed_table(report))
     console.print(f"{report.per_s:,.0f} approvals a second (median of the rounds), each durable.")
     console.print(_open_table(report))
+    answers, events = (
+        statistics.median(each.p99_ms for each in kind)
+        for kind in ([each.measured.latency for each in report.open], [each.to_kafka for each in report.open])
+    )
+    console.print(
+        f"p99 {answers:.1f} ms to the answer, {events:.1f} ms to the consumer (medians of the rounds)."
+    )
     console.print("late: sent after due, the generator's own part of the latency beside it.")
     console.print(_shares(setting, report))
     console.print("others: whatever else ran here. steal: what the host gave to other machines.")
