@@ -6,7 +6,9 @@ Secrets go to the library and nowhere else: no text of ours holds one.
 from __future__ import annotations
 
 import logging
+import math
 import ssl
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -22,6 +24,10 @@ REQUEST_MAX_MS = 15_000
 RETRY_MS = 50
 METADATA_MAX_AGE_MS = 30_000
 """How long a move of a partition's leader may go unnoticed by one who neither reads nor writes."""
+SAID_AGAIN_S = 30.0
+"""Between two lines of the same text. While Kafka is away the library has three of them every RETRY_MS."""
+SAID_TEXTS_MAX = 1_000
+"""Texts remembered; some have a number in them that is never the same."""
 
 log = structlog.get_logger()
 
@@ -59,7 +65,7 @@ def reader_options(config: KafkaConfig, client_id: str) -> dict[str, Any]:
 
 
 def quieten_library() -> None:
-    """Have aiokafka's own lines go through our log, with its masks, from warnings on."""
+    """Have aiokafka's own lines go through our log, with its masks, from warnings on, and each text now and then."""
     logger = logging.getLogger("aiokafka")
     logger.propagate = False
     logger.setLevel(logging.WARNING)
@@ -67,8 +73,23 @@ def quieten_library() -> None:
 
 
 class _Through(logging.Handler):
+    """To our log. What repeats is said once every SAID_AGAIN_S, with how often it came since (`count`)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._said: dict[str, tuple[float, int]] = {}
+        """Text -> when it was logged last, and how often it was not since then."""
+
     def emit(self, record: logging.LogRecord) -> None:
-        log.warning("the Kafka client says", detail=record.getMessage())
+        text, now = record.getMessage(), time.monotonic()
+        logged_at, left_out = self._said.get(text, (-math.inf, 0))
+        if now - logged_at < SAID_AGAIN_S:
+            self._said[text] = logged_at, left_out + 1
+            return
+        if len(self._said) >= SAID_TEXTS_MAX:
+            self._said.clear()
+        self._said[text] = now, 0
+        log.warning("the Kafka client says", detail=text, count=left_out + 1)
 
 
 def _ssl_context(config: KafkaConfig) -> ssl.SSLContext:
