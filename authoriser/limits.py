@@ -253,6 +253,9 @@ RELAY_NICENESS = 5
 RELAY_TRANSACTION_S = 30.0
 """After this a transaction is given up and tried anew; brokers give it up after twice as long."""
 
+RELAY_SLOW_S = 2.0
+"""A transaction that takes longer is told to whoever looks: Kafka is away, or near it."""
+
 RELAY_STEP_S = 60.0
 """What connecting, checking topics and reading the position may take together."""
 

@@ -17,7 +17,7 @@ from authoriser import limits
 from authoriser.journal.contract import Unknown
 from authoriser.kafka.settings import KafkaConfig
 from authoriser.relay.connection import Connection
-from authoriser.relay.messages import MessageMaker
+from authoriser.relay.messages import Message, MessageMaker
 from authoriser.relay.position import Position, advanced
 from authoriser.relay.reader import BatchReader, RelayedBatch
 
@@ -62,7 +62,7 @@ class Relay:
         self._poll_s = poll_s
         self._progress = Progress("connecting")
         self._woken = asyncio.Event()
-        self._stopping = False
+        self._stopped = asyncio.Event()
 
     def wake(self) -> None:
         """There may be a new batch. Called from the loop."""
@@ -70,8 +70,12 @@ class Relay:
 
     def stop(self) -> None:
         """Relay what is durable by now, then return from `run`."""
-        self._stopping = True
+        self._stopped.set()
         self._woken.set()
+
+    @property
+    def _stopping(self) -> bool:
+        return self._stopped.is_set()
 
     async def run(self) -> None:
         """Until `stop`. Raises Halt, Fenced, and KafkaSettingsError; everything that may pass is tried again."""
@@ -88,7 +92,8 @@ class Relay:
                 self._say(state="waiting", detail=text)
                 if self._progress.seq > relayed:
                     pause = limits.RELAY_BACKOFF_FIRST_S
-                await self._rest(pause * random.uniform(0.5, 1.5))
+                # A new batch is no reason to be in a hurry: a busy leader has a hundred a second.
+                await _until(self._stopped, pause * random.uniform(0.5, 1.5))
                 pause = min(2 * pause, limits.RELAY_BACKOFF_MAX_S)
 
     async def _live(self) -> None:
@@ -127,18 +132,26 @@ class Relay:
                 if messages or seq - position.seq >= limits.RELAY_EMPTY_BATCHES:
                     last = messages[-1].id if messages else ""
                     position = advanced(position, seq=seq, record=record, digest=digest, last_event=last)
-                    await connection.send(messages, position)
-                self._say(seq=seq, record=record)
+                    await self._send(connection, messages, position)
+                self._say(state="relaying", seq=seq, record=record, detail="")
             # Asked after the order to stop, it was all that was durable then. A new leader may go on for ever.
             if stopping and at_end:
                 return
             if resting and not self._stopping:
-                await self._rest(self._poll_s)
+                await _until(self._woken, self._poll_s)
 
-    async def _rest(self, seconds: float) -> None:
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await self._woken.wait()
+    async def _send(self, connection: Connection, messages: list[Message], position: Position) -> None:
+        """One transaction. Whoever looks is told of one that takes long, and does not hear that events flow."""
+        slow = asyncio.get_running_loop().call_later(
+            limits.RELAY_SLOW_S,
+            lambda: self._say(
+                state="waiting", detail=f"a transaction takes longer than {limits.RELAY_SLOW_S:g} s"
+            ),
+        )
+        try:
+            await connection.send(messages, position)
+        finally:
+            slow.cancel()
 
     def _say(
         self,
@@ -157,6 +170,13 @@ class Relay:
         if told != now:
             self._progress = told
             self._on_progress(told)
+
+
+async def _until(event: asyncio.Event, seconds: float) -> None:
+    """Return when it is set, and no later than after `seconds`."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await event.wait()
 
 
 def _transaction(batches: list[RelayedBatch]) -> list[RelayedBatch]:
