@@ -1,6 +1,7 @@
 """Kills under load, each judged from the outside: no approval lost, none doubled, no gap, the same order (P1 to P7).
 
-AUTHORISER_KILL_ROUNDS says how often each is done; without it each is done once.
+AUTHORISER_KILL_ROUNDS says how often each is done; without it each is done once. AUTHORISER_KAFKA_AWAY_S says for how
+long Kafka stays away each time, in seconds; without it, it is started again at once.
 """
 
 import os
@@ -17,7 +18,9 @@ from tests.cassandra_serve.bench import LEASE_MS, Line, dial, purchase
 from tests.drills.clients import reversal
 from tests.drills.harness import Drill, DrilledShard, rounds, start
 
-pytestmark = [pytest.mark.stack, pytest.mark.slow, pytest.mark.timeout(1800)]
+KAFKA_AWAY_S = float(os.environ.get("AUTHORISER_KAFKA_AWAY_S", "0"))
+
+pytestmark = [pytest.mark.stack, pytest.mark.slow, pytest.mark.timeout(1800 + rounds() * KAFKA_AWAY_S)]
 
 ECHO = {"t": "0800", "7": "1122103000", "11": "900001", "70": "301"}
 
@@ -68,6 +71,7 @@ async def test_a_killed_kafka(shard: DrilledShard, kafka_stack: Stack) -> None:
         await drill.until_relaying()
         kafka_stack.kill("kafka")
         await drill.clients.served_again()
+        await trio.sleep(KAFKA_AWAY_S)
         await start(kafka_stack, "kafka")
         await drill.until_relaying()
 
