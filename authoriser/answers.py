@@ -186,7 +186,7 @@ class AnswerDesk:
     def _resolve(self, reply: PendingReply) -> None:
         outstanding, deadlines = self._outstanding, self._deadlines
         del outstanding[reply.number]
-        # Here, one by one: all those of a second, in one sweep, would take as long as a payment may.
+        # Here, mostly one by one. Those that came after one which is not sent wait for it: 15,000 of them, 6 ms.
         while deadlines and deadlines[0][1] not in outstanding:
             heapq.heappop(deadlines)
         reply.data = b""

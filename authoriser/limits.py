@@ -121,8 +121,8 @@ synced writes, some 4 ms of CPU, however little is in it; with a node beside it 
 
 FULL_COLLECTION_MAX_S = 0.005
 """CPU time of a full garbage collection, in which no payment is decided. After a longer one, all that it left is passed
-by from then on: so there is one such pause for every some 50,000 objects that come to stay, and not one every few
-seconds."""
+by from then on: so there is one such pause for each tens of thousands of objects that come to stay, and not one every
+few seconds."""
 
 SNAPSHOT_INTERVAL_S = 10.0
 """Between snapshot rounds: bounds what a start has to replay."""
@@ -254,7 +254,7 @@ RELAY_TRANSACTION_S = 30.0
 """After this a transaction is given up and tried anew; brokers give it up after twice as long."""
 
 RELAY_SLOW_S = 2.0
-"""A transaction that takes longer is told to whoever looks: Kafka is away, or near it."""
+"""Connecting or a transaction that takes longer is told to whoever looks: Kafka is away, or near it."""
 
 RELAY_STEP_S = 60.0
 """What connecting, checking topics and reading the position may take together."""

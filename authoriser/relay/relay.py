@@ -6,7 +6,7 @@ Owns when it gives up and when it tries again. Knows no signal and no pipe: `pro
 import asyncio
 import contextlib
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Literal
 
 import structlog
@@ -17,7 +17,7 @@ from authoriser import limits
 from authoriser.journal.contract import Unknown
 from authoriser.kafka.settings import KafkaConfig
 from authoriser.relay.connection import Connection
-from authoriser.relay.messages import Message, MessageMaker
+from authoriser.relay.messages import MessageMaker
 from authoriser.relay.position import Position, advanced
 from authoriser.relay.reader import BatchReader, RelayedBatch
 
@@ -98,15 +98,16 @@ class Relay:
 
     async def _live(self) -> None:
         """One producer's life."""
-        self._say(state="connecting", detail="")
-        async with asyncio.timeout(limits.RELAY_STEP_S):
-            connection = await Connection.open(self._config, self._shard)
+        self._say(state="connecting")  # with what ended the life before, while nothing newer is known
+        with self._patiently("connecting", "connecting"):
+            async with asyncio.timeout(limits.RELAY_STEP_S):
+                connection = await Connection.open(self._config, self._shard)
         try:
             async with asyncio.timeout(limits.RELAY_STEP_S):
                 position = await connection.position()
                 await self._reader.require(position)
             log.info("relaying", shard=self._shard, seq=position.seq, record_no=position.record)
-            self._say(state="relaying", seq=position.seq, record=position.record)
+            self._say(state="relaying", seq=position.seq, record=position.record, detail="")
             await self._relay_from(connection, position)
         finally:
             await connection.close()
@@ -132,7 +133,8 @@ class Relay:
                 if messages or seq - position.seq >= limits.RELAY_EMPTY_BATCHES:
                     last = messages[-1].id if messages else ""
                     position = advanced(position, seq=seq, record=record, digest=digest, last_event=last)
-                    await self._send(connection, messages, position)
+                    with self._patiently("waiting", "a transaction"):
+                        await connection.send(messages, position)
                 self._say(state="relaying", seq=seq, record=record, detail="")
             # Asked after the order to stop, it was all that was durable then. A new leader may go on for ever.
             if stopping and at_end:
@@ -140,18 +142,19 @@ class Relay:
             if resting and not self._stopping:
                 await _until(self._woken, self._poll_s)
 
-    async def _send(self, connection: Connection, messages: list[Message], position: Position) -> None:
-        """One transaction. Whoever looks is told of one that takes long, and does not hear that events flow."""
-        slow = asyncio.get_running_loop().call_later(
-            limits.RELAY_SLOW_S,
-            lambda: self._say(
-                state="waiting", detail=f"a transaction takes longer than {limits.RELAY_SLOW_S:g} s"
-            ),
-        )
+    @contextlib.contextmanager
+    def _patiently(self, state: RelayState, what: str) -> Iterator[None]:
+        """Whoever looks is told of a step that takes long; what is known of an earlier failure says more."""
+
+        def slow() -> None:
+            detail = self._progress.detail or f"{what} takes longer than {limits.RELAY_SLOW_S:g} s"
+            self._say(state=state, detail=detail)
+
+        timer = asyncio.get_running_loop().call_later(limits.RELAY_SLOW_S, slow)
         try:
-            await connection.send(messages, position)
+            yield
         finally:
-            slow.cancel()
+            timer.cancel()
 
     def _say(
         self,

@@ -96,3 +96,27 @@ def test_a_transaction_that_takes_long_is_told(monkeypatch: pytest.MonkeyPatch) 
         ("waiting", 0, "a transaction takes longer than 0.01 s"),
         ("relaying", 1, ""),
     ]
+
+
+def test_brokers_that_say_nothing_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """At first that it takes long; later what the try before ended with, while the next one is under way."""
+    monkeypatch.setattr(limits, "RELAY_SLOW_S", 0.01)
+    monkeypatch.setattr(limits, "RELAY_BACKOFF_FIRST_S", 0.001)
+    told: list[Progress] = []
+
+    async def mute(_config: KafkaConfig, _shard: int) -> Connection:
+        await asyncio.sleep(0.05)
+        if len(told) > 2:
+            relay.stop()
+        raise KafkaConnectionError("mute")
+
+    monkeypatch.setattr(Connection, "open", mute)
+    relay = _relay(None, told)
+    asyncio.run(relay.run())
+    error = "KafkaConnectionError: KafkaConnectionError: mute"
+    assert [(each.state, each.detail) for each in told] == [
+        ("connecting", "connecting takes longer than 0.01 s"),
+        ("waiting", error),
+        ("connecting", error),
+        ("waiting", error),
+    ]
