@@ -10,7 +10,7 @@ from typing import Any
 import trio
 from msgspec.structs import replace
 
-from authoriser import limits
+from authoriser.configured_link import policy_of
 from authoriser.journal.batch import GENESIS, VERSION, Batch, encode_batch
 from authoriser.journal.sqlite import SqliteJournal
 from authoriser.ledger import commands as c
@@ -21,8 +21,8 @@ from authoriser.ledger.digest import problems
 from authoriser.ledger.outcome import Outcome
 from authoriser.ledger.state import Account, ShardState
 from authoriser.places import SHARD, shard_directory
+from isowire import load_dialect
 from rules import CardState, Entry, Transaction
-from rules.reasons import profile
 
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
@@ -31,17 +31,7 @@ FAR_MS = START_MS + 3_650 * DAY_MS
 EUR, USD = "978", "840"
 RRN = "412300000017"
 
-POLICY = c.Policy(
-    response_codes=profile("generic").codes,
-    reply_deadline_ms=2_000,
-    hold_lifetime_ms=limits.HOLD_LIFETIME_MS,
-    request_key_lifetime_ms=limits.REQUEST_KEY_LIFETIME_MS,
-    reversal_key_lifetime_ms=limits.REVERSAL_KEY_LIFETIME_MS,
-    tombstone_lifetime_ms=limits.TOMBSTONE_LIFETIME_MS,
-    payment_lifetime_ms=limits.PAYMENT_LIFETIME_MS,
-    kept_answers_max=limits.KEPT_ANSWERS_MAX,
-    unknown_card_answers_max=limits.UNKNOWN_CARD_ANSWERS_MAX,
-)
+POLICY = policy_of(load_dialect("iso87-ascii"), 2_000)
 
 
 def token(card: int) -> bytes:
