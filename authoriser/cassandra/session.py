@@ -372,10 +372,8 @@ class Session:
             with _ours():
                 raise value
         finally:
-            del (
-                value,
-                asked,
-            )  # the error has this frame, which would have the error: a cycle with a batch in it
+            # The error has this frame, which would have the error: a cycle with a batch in it.
+            del value, asked
 
     def _ask(self, asked: "_Asked", statement: Any, values: Sequence[object] | None, **how: Any) -> None:
         asked.open += 1
