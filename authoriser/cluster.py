@@ -15,7 +15,7 @@ from authoriser.cassandra.session import CassandraError, Session, SettingError
 from authoriser.cassandra_access import cassandra_config
 from authoriser.config_cassandra import CassandraSection
 from authoriser.journal.cassandra import CassandraJournal
-from authoriser.journal.contract import SharedJournal, Unknown
+from authoriser.journal.contract import Fenced, SharedJournal, Unknown
 from authoriser.journal.sqlite import JOURNAL_FILE
 from authoriser.keys import KeyFileError, PanKey
 from authoriser.passwords import PasswordError
@@ -148,12 +148,15 @@ async def check_belongs(directory: Path, journal: SharedJournal) -> None:
         write_durably(mark, f"{found}\n")
 
 
-class RetriesTold:
-    """A journal whose unknown outcomes are told, and None once an append is known again."""
+class ToldJournal:
+    """A journal that tells of its appends: what is unknown, and None once it is known again; and that it is fenced."""
 
-    def __init__(self, journal: SharedJournal, told: Callable[[Unknown | None], None]) -> None:
+    def __init__(
+        self, journal: SharedJournal, unknown: Callable[[Unknown | None], None], fenced: Callable[[], None]
+    ) -> None:
+        """`fenced` is called before whoever appended hears of it."""
         self._append = journal.append
-        self._told = told
+        self._tell_unknown, self._tell_fenced = unknown, fenced
         self._unknown = False
         self.read = journal.read
         self.close = journal.close
@@ -163,8 +166,11 @@ class RetriesTold:
             await self._append(seq, blob)
         except Unknown as unknown:
             self._unknown = True
-            self._told(unknown)
+            self._tell_unknown(unknown)
+            raise
+        except Fenced:
+            self._tell_fenced()
             raise
         if self._unknown:
             self._unknown = False
-            self._told(None)
+            self._tell_unknown(None)

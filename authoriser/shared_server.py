@@ -26,7 +26,7 @@ from authoriser.cassandra.safety import UnsafeServer, require_safe
 from authoriser.cassandra.session import CassandraError, Session
 from authoriser.cassandra_access import cassandra_config
 from authoriser.clock import LedgerClock
-from authoriser.cluster import ClusterError, RetriesTold, check_belongs, open_cluster, open_snapshots
+from authoriser.cluster import ClusterError, ToldJournal, check_belongs, open_cluster, open_snapshots
 from authoriser.config import CassandraSection, Config, LinkConfig
 from authoriser.configured_link import make_link
 from authoriser.epochs import Sealed
@@ -289,6 +289,8 @@ class SharedServer(Server):
         counters.watch("leading", lambda: 0)
         if self._bounded:
             counters.watch("loads_waiting", lambda: 0)
+        for gauge in ("relay_lag_records", "relay_relaying"):
+            counters.unwatch(gauge)
 
     def _say_following(self) -> None:
         replayer = self._replayer
@@ -319,7 +321,7 @@ class SharedServer(Server):
         owner = ShardOwner(
             state=self._replayer.state,
             tail=self._replayer.tail,
-            journal=RetriesTold(opened.journal, self._append_unknown),
+            journal=ToldJournal(opened.journal, self._append_unknown, self._step_down),
             snapshots=opened.snapshots,
             policies={link.name: link.policy for link in opened.links},
             clock=self._clock,
@@ -389,18 +391,26 @@ class SharedServer(Server):
         self._count("journal_retries")
         log.warning("an append's outcome is not known; the same bytes go again", error=str(unknown))
 
-    def _close_term(self) -> None:
-        """Nothing of the shard is left, and nobody waits for it."""
+    def _step_down(self) -> None:
+        """This process is no leader from this moment, whatever of the term takes its time to end."""
         self._role = RECOVERING
-        self._page.relay = None
+        if self._page.relay is not None:
+            self._page.relay.abandon()
+            self._page.relay = None
         self._replayer = Replayer(SHARD)
+        self._watch_follower()
         self._roles.follow()
         for doorman in self._doormen.values():
             doorman.follow()
         for listener in self.listeners:
             listener.hang_up()
+
+    def _close_term(self) -> None:
+        """Nothing of the shard is left, and nobody waits for it."""
+        self._step_down()
         if not self._section.follower_listens:
             self.listeners.clear()
+            self.counters.lines.clear()
         gc.unfreeze()
 
 

@@ -51,6 +51,8 @@ class RelaySupervisor:
         self._durable = durable
         self._confirm = confirm
         self._pipe: int | None = None
+        self._process: trio.Process | None = None
+        self._abandoned = False
         self._told = _Told("starting", 0, 0, "")
         self._known = False
         """Whether any child said yet how far Kafka is."""
@@ -83,6 +85,12 @@ class RelaySupervisor:
             with contextlib.suppress(BlockingIOError, BrokenPipeError):
                 os.write(self._pipe, b"\n")
 
+    def abandon(self) -> None:
+        """The shard is another's, and so is what is left to relay: the child ends at once, and `run` when cancelled."""
+        self._abandoned = True
+        if self._process is not None:
+            self._process.kill()
+
     async def run(self) -> None:
         """Until cancelled; then the child is told to stop, and has a moment to relay what is durable."""
         pause = limits.RELAY_BACKOFF_FIRST_S
@@ -112,7 +120,7 @@ class RelaySupervisor:
             raise
         finally:
             os.close(theirs)
-        self._pipe, self.pid = ours, process.pid
+        self._pipe, self._process, self.pid = ours, process, process.pid
         self._starts += 1
         try:
             await self._listen(process)
@@ -121,7 +129,8 @@ class RelaySupervisor:
             self._pipe, self.pid = None, None
             os.close(ours)
             with trio.CancelScope(shield=True):
-                await _ended(process)
+                await self._ended(process)
+            self._process = None
         log.warning("the relay ended", detail=self._told.detail, count=code)
         return code
 
@@ -136,21 +145,21 @@ class RelaySupervisor:
                     self._known = self._known or self.relaying
             rest = rest[-LINE_MAX_BYTES:]
 
+    async def _ended(self, process: trio.Process) -> None:
+        """It has been told; one that does not listen is killed. What it leaves half done its successor ends."""
+        patience_s = 0.0 if self._abandoned else limits.RELAY_DRAIN_S + limits.RELAY_END_MARGIN_S
+        with trio.move_on_after(patience_s):
+            await process.wait()
+            return
+        process.kill()
+        await process.wait()
+
     async def _rest(self, state: str, seconds: float) -> None:
         self._say(state)
         await trio.sleep(seconds)
 
     def _say(self, state: str) -> None:
         self._told = msgspec.structs.replace(self._told, state=state)
-
-
-async def _ended(process: trio.Process) -> None:
-    """It has been told; one that does not listen is killed. What it leaves half done its successor ends."""
-    with trio.move_on_after(limits.RELAY_DRAIN_S + limits.RELAY_END_MARGIN_S):
-        await process.wait()
-        return
-    process.kill()
-    await process.wait()
 
 
 def supervise(

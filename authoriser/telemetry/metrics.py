@@ -132,6 +132,10 @@ class Counters:
             raise KeyError(gauge)
         self.gauges[gauge] = read
 
+    def unwatch(self, gauge: str) -> None:
+        """What it read is gone, or another process's; not exported until it is watched again."""
+        self.gauges.pop(gauge, None)
+
 
 class CountersCollector(Collector):
     """Counters in Prometheus' form."""

@@ -4,6 +4,7 @@ The children here are small programs of the tests, as what matters is how they e
 """
 
 import os
+import signal
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -144,5 +145,22 @@ async def test_a_child_that_does_not_listen_is_killed(
         pid = supervisor.pid
         nursery.cancel_scope.cancel()
     assert pid is not None
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+
+
+async def test_an_abandoned_child_is_killed_at_once(make: Callable[..., RelaySupervisor]) -> None:
+    """One that hangs too: it has no moment to end in, for its successor is at work. No process stays behind."""
+    supervisor = make("tell('relaying'); import time; time.sleep(600)")
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(supervisor.run)
+        await until(lambda: supervisor.relaying)
+        pid = supervisor.pid
+        assert pid is not None
+        os.kill(pid, signal.SIGSTOP)
+        supervisor.abandon()
+        nursery.cancel_scope.cancel()
+        began = trio.current_time()
+    assert trio.current_time() - began < limits.RELAY_DRAIN_S
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)

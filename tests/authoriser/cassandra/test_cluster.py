@@ -7,9 +7,9 @@ import pytest
 pytest.importorskip("cassandra", reason="the Cassandra driver is not installed (the extra `stack`)")
 
 from authoriser.cassandra.session import CassandraConfig, CassandraError, Password, Session
-from authoriser.cluster import ClusterError, RetriesTold, check_belongs, open_cluster
+from authoriser.cluster import ClusterError, ToldJournal, check_belongs, open_cluster
 from authoriser.config import Address, CassandraSection
-from authoriser.journal import Unknown
+from authoriser.journal import Fenced, Unknown
 from authoriser.journal.memory import MemoryJournal
 from authoriser.keys import PanKey
 
@@ -79,7 +79,7 @@ async def test_a_directory_with_an_embedded_journal_is_refused(tmp_path: Path) -
 async def test_unknown_outcomes_are_told_and_their_end_once() -> None:
     """Each try that came to nothing, and then that appends succeed again."""
     journal, told = MemoryJournal(), []
-    watched = RetriesTold(journal, lambda unknown: told.append(str(unknown)))
+    watched = ToldJournal(journal, lambda unknown: told.append(str(unknown)), lambda: told.append("fenced"))
     for _ in range(2):
         journal.fail_next(written=False)
         with pytest.raises(Unknown):
@@ -87,3 +87,13 @@ async def test_unknown_outcomes_are_told_and_their_end_once() -> None:
     await watched.append(1, b"one")
     await watched.append(2, b"two")
     assert told == ["the test said so", "the test said so", "None"]
+
+
+async def test_a_fence_is_told_before_whoever_appends_hears_of_it() -> None:
+    """Once for each try; and it is raised all the same."""
+    journal, told = MemoryJournal(), []
+    watched = ToldJournal(journal, lambda unknown: told.append(str(unknown)), lambda: told.append("fenced"))
+    await journal.append(1, b"somebody else's")
+    with pytest.raises(Fenced):
+        await watched.append(1, b"ours")
+    assert told == ["fenced"]

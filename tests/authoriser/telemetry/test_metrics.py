@@ -39,6 +39,15 @@ def test_an_undeclared_gauge_is_an_error() -> None:
         Counters().watch("in_fligth", lambda: 0)
 
 
+def test_a_gauge_that_is_no_more_watched_is_not_exported() -> None:
+    """Neither its last value nor a zero, which would be a figure of something."""
+    counters = Counters()
+    counters.watch("relay_lag_records", lambda: 7)
+    counters.unwatch("relay_lag_records")
+    counters.unwatch("relay_relaying")
+    assert "authoriser_relay_lag_records" not in exported(counters)
+
+
 def test_every_count_is_exported_from_zero() -> None:
     """A rate over a counter needs its zero; all declared counts are there before anything happens."""
     samples = exported(Counters())
