@@ -3,7 +3,9 @@
 Knows no server but by its address, and judges nothing: that is for later, and for somebody else.
 """
 
+import contextlib
 import random
+from collections.abc import Awaitable, Callable
 
 import trio
 
@@ -119,19 +121,26 @@ class Clients:
             if self.random.random() < AGAIN:
                 await line.send(repeat(self.sent[self.random.choice(self.answered)]))
 
-    async def repeat_everything(self, process: Process) -> None:
-        """A repeat of all that was sent, so that each was answered in the end."""
-        line = await dial(process)
-        assert line is not None
-        messages = list(self.sent.values())
-        async with line.stream:
-            for start in range(0, len(messages), 64):
-                some = messages[start : start + 64]
-                for message in some:
-                    await line.send(repeat(message))
-                for _ in some:
-                    with trio.fail_after(30):
-                        self.hears(await line.receive())
+    async def repeat_everything(self, leader: Callable[[], Awaitable[Process]]) -> None:
+        """A repeat of all that was sent, by whoever leads then, so that each was answered in the end."""
+        left = dict(self.sent)
+        while left:
+            line = await dial(await leader())
+            if line is None:  # it leads no more
+                continue
+            with contextlib.suppress(trio.BrokenResourceError, trio.TooSlowError):
+                async with line.stream:
+                    while left:
+                        await self._repeat(line, left, list(left.values())[:64])
+
+    async def _repeat(self, line: Line, left: dict[str, Message], messages: list[Message]) -> None:
+        for message in messages:
+            await line.send(repeat(message))
+        for _ in messages:
+            with trio.fail_after(PATIENCE_S):
+                reply = await line.receive()
+            self.hears(reply)
+            left.pop(reply["11"], None)
 
     async def served_again(self, more: int = 4 * LINES, within_s: float = 180.0) -> None:
         """Return once so many more messages had their first answers."""

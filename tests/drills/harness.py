@@ -4,6 +4,7 @@ Owns the order of that. What is done each round is the test's; who judges is `py
 gets a file of what clients heard and nothing else of ours.
 """
 
+import contextlib
 import os
 import sys
 from collections.abc import Awaitable, Callable
@@ -14,6 +15,7 @@ from typing import Any
 import msgspec
 import trio
 
+from authoriser.admin.client import ClientError
 from authoriser.kafka.settings import KafkaConfig
 from drills.evidence import Shown, write_lines
 from drills.outside import KEPT, Judgement
@@ -93,11 +95,12 @@ class Drill:
                 await trio.sleep(0.05)
 
     async def _judged(self) -> Judgement:
-        leader = await self.shard.leader()
-        await self.clients.repeat_everything(leader)
+        await self.clients.repeat_everything(self.shard.leader)
+        with trio.fail_after(PATIENCE_S):
+            leader, shown = await self._accounts()
         answers, balances = self.shard.directory / "answers", self.shard.directory / "balances"
         write_lines(answers, self.clients.exchanges())
-        write_lines(balances, [await _shown(leader, account_of(card)) for card in range(0, CARDS, 2)])
+        write_lines(balances, shown)
         command = [sys.executable, "-m", "drills.outside", "--config", leader.config, "--json"]
         options = ["--answers", answers, "--balances", balances, "--patience-s", str(PATIENCE_S)]
         with trio.fail_after(2 * PATIENCE_S):
@@ -111,6 +114,15 @@ class Drill:
         waited = ", ".join(f"{seconds:.1f}" for seconds in self.silences)
         sys.stdout.write(f"{judgement}\nlongest silence around each fault (s): {waited}\n")
         return judgement
+
+    async def _accounts(self) -> tuple[Process, list[Shown]]:
+        """Who leads, and each account as it is there. One that has not noticed that it leads no more is passed over."""
+        while True:
+            leader, other = await self.both()
+            if await trio.to_thread.run_sync(other.role) != "follower":
+                continue
+            with contextlib.suppress(ClientError):
+                return leader, [await _shown(leader, account_of(card)) for card in range(0, CARDS, 2)]
 
 
 async def _shown(leader: Process, account: str) -> Shown:
