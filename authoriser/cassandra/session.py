@@ -260,6 +260,8 @@ def _connected(
         reconnection_policy=ExponentialReconnectionPolicy(RECONNECT_FIRST_S, RECONNECT_MAX_S),
         connection_class=connections,
         connect_timeout=CONNECT_MAX_S,
+        # A node that is slow to tell of its tables is no node that is away: the default of 2 s would end a start.
+        control_connection_timeout=CONNECT_MAX_S,
         idle_heartbeat_interval=HEARTBEAT_S,
         idle_heartbeat_timeout=HEARTBEAT_MAX_S,
         monitor_reporting_enabled=False,
