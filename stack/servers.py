@@ -41,6 +41,7 @@ READY_MAX_S = 180.0
 STOP_MAX_S = 30.0
 """Cassandra flushes on SIGTERM. After this it is killed: its commit log has everything."""
 POLL_S = 0.25
+SIGNAL_POLL_S = 0.01
 LOG_LINES_SHOWN = 5
 
 Say = Callable[[str], None]
@@ -162,11 +163,18 @@ class Stack:
             raise StackError(f"{node.name} was killed and is still there after {STOP_MAX_S:g} s.")
 
     def pause(self, server: str, number: int = 1) -> None:
-        """SIGSTOP: it keeps its connections and says nothing."""
-        signal_node(self.node(server, number), signal.SIGSTOP)
+        """SIGSTOP: it keeps its connections and says nothing, once this returns."""
+        node = self.node(server, number)
+        signal_node(node, signal.SIGSTOP)
+        while condition(node) == "running":  # a signal takes hold when the kernel gets to it
+            time.sleep(SIGNAL_POLL_S)
 
     def resume(self, server: str, number: int = 1) -> None:
-        signal_node(self.node(server, number), signal.SIGCONT)
+        """SIGCONT: it goes on, once this returns."""
+        node = self.node(server, number)
+        signal_node(node, signal.SIGCONT)
+        while condition(node) == "paused":
+            time.sleep(SIGNAL_POLL_S)
 
     def _planned(self) -> State:
         """The state there is, with what is wanted and not in it yet. Its ports are chosen here and kept for good."""
