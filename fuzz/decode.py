@@ -35,6 +35,8 @@ SAMPLES: Final = Path(__file__).parents[1] / "iso8583" / "samples"
 CRASHERS: Final = Path(__file__).parent / "crashers"
 CPU_MAX_S: Final = 0.25
 """For one input of some kilobytes, all targets together: a hundred times what they take."""
+TIMED_AGAIN: Final = 2
+"""An input that takes long does so each time; a collection of all that the process has does not come three times."""
 MEMORY_MAX_BYTES: Final = 64 << 20
 """That the process may grow by, once warm."""
 ADDRESS_SPACE_BYTES: Final = 1 << 30
@@ -63,16 +65,24 @@ class Targets:
 
     def try_bytes(self, data: bytes, rng: Random) -> None:
         """One input on all targets. Raises Finding."""
-        began = time.process_time()
+        took = self._timed(data, rng)
+        for _ in range(TIMED_AGAIN):
+            if took <= CPU_MAX_S:
+                return
+            took = min(took, self._timed(data, rng))
+        if took > CPU_MAX_S:
+            raise Finding(f"time: {took:.3f} s of CPU for {len(data)} bytes")
+
+    def _timed(self, data: bytes, rng: Random) -> float:
+        """Seconds of CPU of this thread for all targets."""
+        began = time.thread_time()
         for name, codec in self.codecs.items():
             self._try(f"codec {name}", data, partial(self._codec, codec, data))
         for framing in FRAMINGS:
             self._try(f"framing {framing}", data, partial(self._framing, framing, data, rng))
         self._try("tlv", data, lambda: self._tlv(data))
         self._try("fields", data, lambda: self._texts(data.decode("latin-1")))
-        took = time.process_time() - began
-        if took > CPU_MAX_S:
-            raise Finding(f"time: {took:.3f} s of CPU for {len(data)} bytes")
+        return time.thread_time() - began
 
     def _try(self, target: str, data: bytes, attempt: Callable[[], object]) -> None:
         try:
