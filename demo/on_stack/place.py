@@ -9,7 +9,7 @@ from pathlib import Path
 
 from demo.workspace import Workspace
 
-HEARTBEAT_MS, LEASE_MS = 400, 2_000
+HEARTBEAT_MS, LEASE_MS = 400, 3_000
 """A leader with nothing to say is heard of so often; one that is silent for a lease is followed by another."""
 
 _CONFIG = """\

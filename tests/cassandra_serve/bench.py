@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +17,17 @@ import trio
 from iso8583.specs import default_ascii
 
 from authoriser.admin.client import AdminClient, ClientError
+from drills.evidence import Shown
 
 START_MAX_S = 60
 PATIENCE_S = 3.0
 """How long a network waits for an answer before it tries another line."""
+DIAL_MAX_S = 10.0
 WINDOW = 8
 CARDS = 40
 CREDIT_MINOR = 5_000_000
-LEASE_MS, HEARTBEAT_MS = 2000, 400
+LEASE_MS, HEARTBEAT_MS = 5000, 400
+"""A machine that stands still for two seconds changes no leader."""
 
 Message = dict[str, str]
 
@@ -163,6 +167,18 @@ class Shard:
                         return process
                 await trio.sleep(0.05)
 
+    async def accounts(self, names: list[str]) -> tuple[Process, list[Shown]]:
+        """Who leads while all the others follow, and those accounts as they are there."""
+        with trio.fail_after(START_MAX_S):
+            while True:
+                leader = await self.leader()
+                others = [process for process in self.processes if process is not leader and process.started]
+                roles = {await trio.to_thread.run_sync(process.role) for process in others}
+                if roles <= {"follower"}:
+                    with contextlib.suppress(ClientError):  # it leads no more
+                        return leader, [await _shown(leader, name) for name in names]
+                await trio.sleep(0.05)
+
     async def log(self) -> list[tuple[int, bytes]]:
         """Every batch in Cassandra."""
         from authoriser.cassandra.session import CassandraConfig, Session
@@ -177,6 +193,11 @@ class Shard:
         for process in self.processes:
             if process.started:
                 process.kill()
+
+
+async def _shown(leader: Process, name: str) -> Shown:
+    account = (await trio.to_thread.run_sync(partial(leader.ask, "account.show", account=name))).account
+    return Shown(name, account.balance_minor, account.held_minor)
 
 
 def account_of(card: int) -> str:
@@ -223,9 +244,12 @@ class Line:
 
 
 async def dial(process: Process) -> Line | None:
-    with trio.move_on_after(1.0), contextlib.suppress(OSError):
-        return Line(await trio.open_tcp_stream(*process.address))
-    return None
+    """None where nobody listens. A process that is stopped does: its kernel takes the line."""
+    try:
+        with trio.fail_after(DIAL_MAX_S):
+            return Line(await trio.open_tcp_stream(*process.address))
+    except OSError:
+        return None
 
 
 def purchase(stan: str, card: int, amount_minor: int) -> Message:

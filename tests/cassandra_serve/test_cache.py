@@ -7,7 +7,6 @@ the snapshots, to the hash, with the whole log replayed from nothing.
 import json
 import os
 import signal
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +16,10 @@ import trio
 from authoriser.ledger.digest import problems, state_hash
 from authoriser.recovery import COMMONS_ID, Replayer, recover_tail
 from authoriser.snapshots import blobs as stored
-from drills.evidence import Shown
 from drills.outside import judge
 from stack.state import Node
-from tests.cassandra_serve.bench import PATIENCE_S, Process, Shard, account_of, dial
-from tests.drills.clients import LINES, Clients, repeat
+from tests.cassandra_serve.bench import Process, Shard, account_of
+from tests.drills.clients import LINES, Clients
 from tests.drills.harness import rounds
 
 pytestmark = [pytest.mark.stack, pytest.mark.slow, pytest.mark.timeout(1800)]
@@ -32,29 +30,9 @@ BOUND = 50
 MOST = 2 * BOUND + 128
 """Of a leader, loads under way with it: then nothing more is loaded until a snapshot round is through."""
 REPEATS_AT_ONCE = 16
+"""With so little memory a server is full now and then; what hears nothing is repeated again."""
 ASKED_MOST = 200
 """Accounts that the leader is asked for at the end."""
-
-
-class PatientClients(Clients):
-    """Ask again where a repeat hears nothing: with so little memory a server is full now and then."""
-
-    async def repeat_everything(self, process: Process) -> None:
-        line = await dial(process)
-        assert line is not None
-        stans = list(self.sent)
-        async with line.stream:
-            for start in range(0, len(stans), REPEATS_AT_ONCE):
-                asked = set(stans[start : start + REPEATS_AT_ONCE])
-                with trio.fail_after(60):
-                    while asked:
-                        for stan in asked:
-                            await line.send(repeat(self.sent[stan]))
-                        with trio.move_on_after(PATIENCE_S):
-                            while asked:
-                                reply = await line.receive()
-                                self.hears(reply)
-                                asked.discard(reply["11"])
 
 
 class CachedShard(Shard):
@@ -96,17 +74,15 @@ class Reads:
         return found
 
 
-async def check_what_was_heard(shard: Shard, leader: Process, clients: Clients) -> None:
-    """By the judge who knows nothing of us."""
-    await clients.repeat_everything(leader)
+async def check_what_was_heard(shard: Shard, clients: Clients) -> Process:
+    """By the judge who knows nothing of us. Who led then."""
+    await clients.repeat_everything(shard.leader)
     accounts = sorted({account_of(card) for card in range(CARDS)})
     some = clients.random.sample(accounts, min(ASKED_MOST, len(accounts)))
-    shown = []
-    for name in some:
-        money = (await trio.to_thread.run_sync(partial(leader.ask, "account.show", account=name))).account
-        shown.append(Shown(name, money.balance_minor, money.held_minor))
+    leader, shown = await shard.accounts(some)
     judgement = judge(exchanges=clients.exchanges(), slots=await shard.log(), events=None, shown=shown)
     assert judgement.faults == []
+    return leader
 
 
 async def check_snapshots(shard: Shard) -> None:
@@ -148,7 +124,7 @@ async def test_takeovers_with_a_small_cache(shard: CachedShard) -> None:
     """SIGKILL under load, then SIGSTOP and SIGCONT, over and over: who takes over has what had not been saved, and
     whatever the other still sends changes nothing (P1, P3, P7, P10).
     """
-    clients = PatientClients(seed=9, cards=CARDS)
+    clients = Clients(seed=9, cards=CARDS, repeats_at_once=REPEATS_AT_ONCE)
     pair = list(await shard.pair())
     async with trio.open_nursery() as nursery:
         for _ in range(LINES):
@@ -168,8 +144,7 @@ async def test_takeovers_with_a_small_cache(shard: CachedShard) -> None:
                 leader.start()
             await leader.until("follower")
         clients.stopping = True
-    leader = await shard.leader()
-    await check_what_was_heard(shard, leader, clients)
+    leader = await check_what_was_heard(shard, clients)
     counters = (await trio.to_thread.run_sync(leader.ask, "status")).counters
     assert counters["cache_evictions"] > BOUND
     for process in [*(process for process in pair if process is not leader), leader]:

@@ -27,10 +27,13 @@ ACQUIRER = "123456"
 class Clients:
     """Every message that was sent, and all that was heard of it, in order."""
 
-    def __init__(self, seed: int, cards: int = CARDS, pause_s: float = PAUSE_S) -> None:
+    def __init__(
+        self, seed: int, cards: int = CARDS, pause_s: float = PAUSE_S, repeats_at_once: int = 64
+    ) -> None:
         self.random = random.Random(seed)
         self.cards = cards
         self.pause_s = pause_s
+        self._repeats_at_once = repeats_at_once
         self.stopping = False
         self.sent: dict[str, Message] = {}
         self.heard: dict[str, list[Heard]] = {}
@@ -95,15 +98,13 @@ class Clients:
         for turn in range(1_000_000):
             if self.stopping:
                 return
-            line = await dial(processes[turn % len(processes)])
-            if line is None:
-                await trio.sleep(0.02)
-                continue
-            try:
+            with contextlib.suppress(trio.BrokenResourceError, trio.TooSlowError):
+                line = await dial(processes[turn % len(processes)])
+                if line is None:
+                    await trio.sleep(0.02)
+                    continue
                 async with line.stream:
                     await self._talk(line, open_messages)
-            except (trio.BrokenResourceError, trio.TooSlowError):
-                pass
 
     async def _talk(self, line: Line, open_messages: dict[str, Message]) -> None:
         for message in open_messages.values():
@@ -125,13 +126,13 @@ class Clients:
         """A repeat of all that was sent, by whoever leads then, so that each was answered in the end."""
         left = dict(self.sent)
         while left:
-            line = await dial(await leader())
-            if line is None:  # it leads no more
-                continue
             with contextlib.suppress(trio.BrokenResourceError, trio.TooSlowError):
+                line = await dial(await leader())
+                if line is None:  # it leads no more
+                    continue
                 async with line.stream:
                     while left:
-                        await self._repeat(line, left, list(left.values())[:64])
+                        await self._repeat(line, left, list(left.values())[: self._repeats_at_once])
 
     async def _repeat(self, line: Line, left: dict[str, Message], messages: list[Message]) -> None:
         for message in messages:

@@ -4,20 +4,17 @@ Owns the order of that. What is done each round is the test's; who judges is `py
 gets a file of what clients heard and nothing else of ours.
 """
 
-import contextlib
 import os
 import sys
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from typing import Any
 
 import msgspec
 import trio
 
-from authoriser.admin.client import ClientError
 from authoriser.kafka.settings import KafkaConfig
-from drills.evidence import Shown, write_lines
+from drills.evidence import write_lines
 from drills.outside import KEPT, Judgement
 from stack import Stack
 from tests.cassandra_serve.bench import CARDS, Process, Shard, account_of
@@ -96,8 +93,7 @@ class Drill:
 
     async def _judged(self) -> Judgement:
         await self.clients.repeat_everything(self.shard.leader)
-        with trio.fail_after(PATIENCE_S):
-            leader, shown = await self._accounts()
+        leader, shown = await self.shard.accounts([account_of(card) for card in range(0, CARDS, 2)])
         answers, balances = self.shard.directory / "answers", self.shard.directory / "balances"
         write_lines(answers, self.clients.exchanges())
         write_lines(balances, shown)
@@ -114,20 +110,6 @@ class Drill:
         waited = ", ".join(f"{seconds:.1f}" for seconds in self.silences)
         sys.stdout.write(f"{judgement}\nlongest silence around each fault (s): {waited}\n")
         return judgement
-
-    async def _accounts(self) -> tuple[Process, list[Shown]]:
-        """Who leads, and each account as it is there. One that has not noticed that it leads no more is passed over."""
-        while True:
-            leader, other = await self.both()
-            if await trio.to_thread.run_sync(other.role) != "follower":
-                continue
-            with contextlib.suppress(ClientError):
-                return leader, [await _shown(leader, account_of(card)) for card in range(0, CARDS, 2)]
-
-
-async def _shown(leader: Process, account: str) -> Shown:
-    shown = (await trio.to_thread.run_sync(partial(leader.ask, "account.show", account=account))).account
-    return Shown(account, shown.balance_minor, shown.held_minor)
 
 
 _starter = ThreadPoolExecutor(max_workers=1)
