@@ -1,7 +1,10 @@
 """The driver's connections in trio's loop, against a peer that is a bare socket: bytes, ends, threads and timers."""
 
+import fcntl
 import socket
 import struct
+import sys
+import termios
 import threading
 from collections.abc import Callable, Iterator
 from io import BytesIO
@@ -51,6 +54,11 @@ async def greeted(pair: tuple[socket.socket, socket.socket]) -> tuple[TrioConnec
     return connection, theirs
 
 
+def _unread(sock: socket.socket) -> int:
+    """Bytes that came and were not received."""
+    return int.from_bytes(fcntl.ioctl(sock, termios.FIONREAD, bytes(4)), sys.byteorder)
+
+
 async def _until(holds: Callable[[], bool]) -> None:
     with trio.fail_after(PATIENCE_S):
         while not holds():
@@ -80,7 +88,7 @@ async def test_a_connection_that_ends_while_it_waits_for_room_ends_alone(
             connection, _ = await greeted((ours, theirs))
             connection.push(b"x" * 5_000_000)
             connection.close()
-            await trio.sleep(0.01)
+            await _until(lambda closing=connection: closing.is_closed)
             assert (connection.is_closed, ours.fileno(), len(connection._unsent)) == (True, -1, 0)
 
 
@@ -99,7 +107,7 @@ async def test_an_answer_arrives_wherever_the_network_cuts_it(
         segment_codec_no_compression.encode(data, struct.pack(">BBhBi", 0x85, 0, stream, 8, len(body)) + body)
     whole = data.getvalue()
     theirs.send(whole[:cut])
-    await trio.sleep(0.01)
+    await _until(lambda: _unread(pair[0]) == 0)
     theirs.send(whole[cut:])
     await _until(lambda: len(heard) == 2 or connection.is_closed)
     assert heard == [b"answer 7", b"answer 8"]

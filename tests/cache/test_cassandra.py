@@ -6,6 +6,7 @@ import pytest
 import trio
 from cache_bench import Disk, Process, account, pan, running
 
+from authoriser import cache
 from authoriser.ledger.digest import problems, state_hash
 from authoriser.recovery import COMMONS_ID
 from authoriser.snapshots.blobs import account_of
@@ -28,6 +29,12 @@ def config(cassandra_node: Node) -> "CassandraConfig":
     made = CassandraConfig(((cassandra_node.host, cassandra_node.port),), "cache_tests")
     trio.run(create_schema, made, 1)
     return made
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A load may take as long as an answer may: a disk that stands still fails none here."""
+    monkeypatch.setattr(cache, "LOAD_MAX_S", 10.0)
 
 
 async def answer(process: Process, number: int, stan: int) -> dict[str, str]:

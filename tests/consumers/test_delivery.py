@@ -35,6 +35,9 @@ class Receiver:
         self.statuses = [204]
         self.retry_after = ""
         self.got: list[tuple[dict[str, str], Any]] = []
+        self.held = 0
+        """The number of the request that is not answered before `let_go` is set, counted from 1."""
+        self.let_go = threading.Event()
         receiver = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -43,6 +46,8 @@ class Receiver:
                 receiver.got.append(
                     ({name.lower(): text for name, text in self.headers.items()}, json.loads(body))
                 )
+                if len(receiver.got) == receiver.held:
+                    receiver.let_go.wait()
                 statuses = receiver.statuses
                 self.send_response(statuses.pop(0) if len(statuses) > 1 else statuses[0])
                 self.send_header("content-length", "0")
@@ -61,6 +66,7 @@ class Receiver:
     def close(self) -> None:
         if not self._thread.is_alive():
             return
+        self.let_go.set()
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()

@@ -8,6 +8,7 @@ import trio
 from msgspec.structs import replace
 
 from authoriser.journal import Fenced, Unknown
+from authoriser.journal.group_commit import append_until_known
 from stack import Stack
 
 if TYPE_CHECKING:
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.stack, pytest.mark.slow, pytest.mark.timeout(900)]
 
 IMPATIENT_S = 0.5
-RETRY_S = 0.1
 
 
 async def test_a_batch_larger_than_any_piece_arrives_whole(
@@ -30,7 +30,7 @@ async def test_a_batch_larger_than_any_piece_arrives_whole(
     async with await Session.open(cassandra_config) as session:
         journal = await CassandraJournal.open(session, shard=a_shard)
         with trio.fail_after(60):
-            await journal.append(1, blob)
+            await append_until_known(journal, 1, blob)
             assert await journal.read(1, 10) == [(1, blob)]
 
 
@@ -47,12 +47,8 @@ async def test_an_append_to_a_silent_server_is_unknown_and_then_known(
     async with await Session.open(replace(cassandra_config, request_max_s=IMPATIENT_S)) as session:
         journal = await CassandraJournal.open(session, shard=a_shard)
         with trio.fail_after(60):
-            while True:  # the first transaction of a session may take longer than its patience
-                try:
-                    await journal.append(1, b"one")
-                    break
-                except Unknown:
-                    await trio.sleep(RETRY_S)
+            # The first transaction of a session may take longer than its patience.
+            await append_until_known(journal, 1, b"one")
         cassandra_stack.pause("cassandra")
         try:
             with pytest.raises(Unknown) as unknown:
@@ -61,14 +57,9 @@ async def test_an_append_to_a_silent_server_is_unknown_and_then_known(
             cassandra_stack.resume("cassandra")
         assert unknown.value.retry
         with trio.fail_after(60):
-            while True:
-                try:
-                    await journal.append(2, b"two")
-                    break
-                except Unknown:
-                    await trio.sleep(RETRY_S)
+            await append_until_known(journal, 2, b"two")
             with pytest.raises(Fenced):
-                await journal.append(2, b"another")
+                await append_until_known(journal, 2, b"another")
     async with await Session.open(cassandra_config) as patient:
         again = await CassandraJournal.open(patient, shard=a_shard)
         assert await again.read(1, 10) == [(1, b"one"), (2, b"two")]
@@ -86,7 +77,7 @@ async def test_a_killed_server_has_what_it_acknowledged(
 
     async with await Session.open(cassandra_config) as session:
         journal = await CassandraJournal.open(session, shard=a_shard)
-        await journal.append(1, b"one")
+        await append_until_known(journal, 1, b"one")
         cassandra_stack.kill("cassandra")
         with pytest.raises(Unknown) as unknown:
             await journal.append(2, b"two")
@@ -94,12 +85,7 @@ async def test_a_killed_server_has_what_it_acknowledged(
         # Not on a thread: a server that is tied ends with the thread that started it, which trio lets go.
         cassandra_stack.start("cassandra")
         with trio.fail_after(60):
-            while True:
-                try:
-                    await journal.append(2, b"two")
-                    break
-                except Unknown:
-                    await trio.sleep(RETRY_S)
+            await append_until_known(journal, 2, b"two")
         assert await journal.read(1, 10) == [(1, b"one"), (2, b"two")]
 
 
@@ -115,7 +101,7 @@ async def test_a_log_goes_on_into_the_next_segment(
     async with await Session.open(cassandra_config) as session:
         journal = await cassandra.CassandraJournal.open(session, shard=a_shard)
         for seq, blob in batches:
-            await journal.append(seq, blob)
+            await append_until_known(journal, seq, blob)
         assert await journal.read(1, 100) == batches
         assert await journal.read(4, 5) == batches[3:8]
         assert await journal.read(12, 1) == batches[11:]
@@ -135,7 +121,7 @@ async def test_a_look_gives_a_part_of_what_a_read_gives(
         journal = await cassandra.CassandraJournal.open(session, shard=a_shard)
         assert await journal.peek(1, 100) == []
         for seq, blob in batches:
-            await journal.append(seq, blob)
+            await append_until_known(journal, seq, blob)
         seen: list[tuple[int, bytes]] = []
         while more := await journal.peek(len(seen) + 1, 100):
             assert len(more) <= 4
@@ -152,8 +138,8 @@ async def test_shards_have_slots_of_their_own(cassandra_config: "CassandraConfig
     async with await Session.open(cassandra_config) as session:
         one = await CassandraJournal.open(session, shard=a_shard)
         other = await CassandraJournal.open(session, shard=-a_shard)
-        await one.append(1, b"one")
-        await other.append(1, b"other")
+        await append_until_known(one, 1, b"one")
+        await append_until_known(other, 1, b"other")
         assert await one.read(1, 10) == [(1, b"one")]
         assert await other.read(1, 10) == [(1, b"other")]
 
@@ -175,10 +161,5 @@ async def test_cancelling_an_append_returns_at_once(
         finally:
             cassandra_stack.resume("cassandra")
         with trio.fail_after(60):
-            while True:
-                try:
-                    await journal.append(1, b"one")
-                    break
-                except Unknown:
-                    await trio.sleep(RETRY_S)
+            await append_until_known(journal, 1, b"one")
         assert await journal.read(1, 10) == [(1, b"one")]

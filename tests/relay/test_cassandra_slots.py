@@ -19,6 +19,7 @@ from authoriser.journal.batch import GENESIS
 from authoriser.journal.cassandra import CassandraJournal
 from authoriser.journal.cassandra_slots import CassandraSlots
 from authoriser.journal.contract import Unknown
+from authoriser.journal.group_commit import append_until_known
 from authoriser.kafka.settings import KafkaConfig
 from authoriser.relay.position import Halt, Position
 from authoriser.relay.reader import BatchReader
@@ -42,7 +43,7 @@ async def append(config: CassandraConfig, shard: int, blobs: list[bytes]) -> Non
     async with await Session.open(config) as session:
         journal = await CassandraJournal.open(session, shard=shard)
         for seq, blob in enumerate(blobs, 1):
-            await journal.append(seq, blob)
+            await append_until_known(journal, seq, blob)
 
 
 def test_a_journal_in_cassandra_is_relayed(cassandra: CassandraConfig, kafka_stack: Stack) -> None:

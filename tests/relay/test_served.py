@@ -13,6 +13,7 @@ import pytest
 from authoriser.kafka.settings import KafkaConfig
 from authoriser.limits import RELAY_NICENESS
 from stack import Stack
+from stack.state import started_ticks
 from tests.process.conftest import Process
 
 pytest.importorskip("aiokafka")
@@ -85,9 +86,4 @@ def test_the_relay_ends_with_a_killed_server(server: Process) -> None:
     until(lambda: relay(server)["state"] == "relaying")
     pid = relay(server)["pid"]
     server.kill()
-    until(
-        lambda: (
-            not Path(f"/proc/{pid}").exists()
-            or "Z" in Path(f"/proc/{pid}/stat").read_text().split(")")[1][:3]
-        )
-    )
+    until(lambda: started_ticks(pid) is None)

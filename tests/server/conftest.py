@@ -71,6 +71,8 @@ ECHOED = {
 OPENING_CREDIT_MINOR = 1_000_000
 PATIENCE_S = 10.0
 """What should take milliseconds: long enough for a loaded machine, short enough to name the test that hangs."""
+REPLY_DEADLINE_MS = 5_000
+"""Of a test that says nothing else: a disk that stands still for two seconds makes no answer void."""
 HOUSEKEEPING = frozenset(
     {"admin_requests", "admin_errors", "journal_appends", "journal_retries", "log_records", "snapshots"}
 )
@@ -350,7 +352,8 @@ async def _run(running: Running, *, task_status: trio.TaskStatus[None]) -> None:
 
 def _write_config(tmp_path: Path, link: Mapping[str, str | int]) -> Path:
     path = tmp_path / "authoriser.toml"
-    keys = link if "connect" in link else {"listen": "127.0.0.1:0", **link}
+    where = {} if "connect" in link else {"listen": "127.0.0.1:0"}
+    keys = {**where, "reply_deadline_ms": REPLY_DEADLINE_MS, **link}
     lines = [f"{key} = {value!r}" for key, value in keys.items()]
     text = f"data_dir = '{tmp_path / 'data'}'\n[keys]\npan_key_file = '{tmp_path / 'pan.key'}'\n[[links]]\n"
     path.write_text(text + "\n".join(lines) + "\n", encoding="utf-8")

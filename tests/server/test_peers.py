@@ -125,7 +125,7 @@ async def test_pipelined_requests_are_answered_on_their_own_line(
 
 async def test_slow_reader(start: Start, messages: "Messages") -> None:
     """What a peer doesn't read in time is void: its holds are released. Other lines don't notice."""
-    running = await start(reply_deadline_ms=250)
+    running = await start(reply_deadline_ms=2_000)
     await running.issue_card()
     shrink_send_buffers(running)
     slow = await running.connect(receive_buffer_bytes=SMALL_BUFFER_BYTES)
@@ -186,7 +186,7 @@ async def test_a_peer_that_reads_nothing_is_not_read_beyond_a_bound(
 
 async def test_a_reset_before_the_answer_voids_it(start: Start, messages: "Messages") -> None:
     """The answer can't be handed to the kernel of a peer that is gone, so at its deadline the hold is released."""
-    running = await start(reply_deadline_ms=250)
+    running = await start(reply_deadline_ms=2_000)
     await running.issue_card()
     peer = await running.connect()
     request = messages.purchase()

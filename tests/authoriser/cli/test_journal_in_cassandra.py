@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import trio
 
+from authoriser.journal.group_commit import append_until_known
 from authoriser.journal.sqlite import read_batches
 from authoriser.keys import load_or_create_pan_key
 from stack.state import Node
@@ -59,7 +60,7 @@ def copied(
         async with await Session.open(keyspace) as session:
             journal = await CassandraJournal.open(session, shard=0)
             for seq, blob in batches:
-                await journal.append(seq, blob)
+                await append_until_known(journal, seq, blob)
 
     trio.run(copy)
     config = folder / "authoriser.toml"
