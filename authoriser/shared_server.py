@@ -90,12 +90,15 @@ class SharedServer(Server):
         self._warm: WarmAccounts | None = None
         """Where not every account is in memory."""
         self._role = RECOVERING
+        self._term: trio.CancelScope | None = None
+        """Of what runs while this process leads."""
         self._roles = RoleMethods(self._following)
         self._doormen: dict[str, Doorman] = {}
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Follow, lead and follow again until a signal comes or `stopping` is set. Started once it follows."""
         trio.lowlevel.add_instrument(self._watch)
+        self._watch_nobody()
         try:
             with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
                 async with self._opened() as opened, trio.open_nursery() as nursery:
@@ -278,19 +281,30 @@ class SharedServer(Server):
         saved = self._warm.saved_record_no if self._warm is not None else 0
         return self._page.following(self._replayer, self._role, saved_record_no=saved)
 
-    def _watch_follower(self) -> None:
+    def _watch_nobody(self) -> None:
+        """Of a process that has no state of the shard, or none any more."""
         counters = self.counters
         counters.watch("in_flight", lambda: 0)
         counters.watch("connections", lambda: sum(len(listener.lines) for listener in self.listeners))
         counters.watch("pending_records", lambda: 0)
+        counters.watch("leading", lambda: 0)
+        for gauge in (
+            "accounts",
+            "durable_seq",
+            "epoch",
+            "loads_waiting",
+            "relay_lag_records",
+            "relay_relaying",
+        ):
+            counters.unwatch(gauge)
+
+    def _watch_follower(self) -> None:
+        counters = self.counters
         counters.watch("accounts", lambda: len(self._replayer.state.accounts))
         counters.watch("durable_seq", lambda: self._replayer.tail.seq)
         counters.watch("epoch", lambda: self._replayer.state.commons.epoch)
-        counters.watch("leading", lambda: 0)
         if self._bounded:
             counters.watch("loads_waiting", lambda: 0)
-        for gauge in ("relay_lag_records", "relay_relaying"):
-            counters.unwatch(gauge)
 
     def _say_following(self) -> None:
         replayer = self._replayer
@@ -333,7 +347,9 @@ class SharedServer(Server):
         )
         try:
             async with trio.open_nursery() as term:
+                self._term = term.cancel_scope
                 await term.start(owner.run)
+                await trio.lowlevel.checkpoint_if_cancelled()  # it may have been fenced in this very moment
                 self._open_term(opened, owner, term)
                 self._say_ready(owner, trio.current_time() - began)
                 await self.stopping.wait()
@@ -384,21 +400,28 @@ class SharedServer(Server):
         self._page.relay = supervise(self._config, owner, self.counters, term)
 
     def _append_unknown(self, unknown: Unknown | None) -> None:
-        """An append whose outcome nobody knows goes again; None: it is known now."""
+        """An append whose outcome nobody knows goes again, or never; None: it is known now."""
         if unknown is None:
             log.info("appends succeed again")
+            return
+        if not unknown.retry:
+            self._step_down()
             return
         self._count("journal_retries")
         log.warning("an append's outcome is not known; the same bytes go again", error=str(unknown))
 
     def _step_down(self) -> None:
         """This process is no leader from this moment, whatever of the term takes its time to end."""
+        if self._term is None:
+            return
+        self._term.cancel()
+        self._term = None
         self._role = RECOVERING
         if self._page.relay is not None:
             self._page.relay.abandon()
             self._page.relay = None
         self._replayer = Replayer(SHARD)
-        self._watch_follower()
+        self._watch_nobody()
         self._roles.follow()
         for doorman in self._doormen.values():
             doorman.follow()

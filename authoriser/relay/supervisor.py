@@ -86,7 +86,7 @@ class RelaySupervisor:
                 os.write(self._pipe, b"\n")
 
     def abandon(self) -> None:
-        """The shard is another's, and so is what is left to relay: the child ends at once, and `run` when cancelled."""
+        """The shard is another's, and so is what is left to relay: the child ends at once, and no other is started."""
         self._abandoned = True
         if self._process is not None:
             self._process.kill()
@@ -97,6 +97,8 @@ class RelaySupervisor:
         while True:
             began = trio.current_time()
             code = await self._live()
+            if self._abandoned:
+                return
             if trio.current_time() - began > HEALTHY_S:
                 pause = limits.RELAY_BACKOFF_FIRST_S
             if code == EXIT_HALTED:
@@ -122,6 +124,8 @@ class RelaySupervisor:
             os.close(theirs)
         self._pipe, self._process, self.pid = ours, process, process.pid
         self._starts += 1
+        if self._abandoned:
+            process.kill()
         try:
             await self._listen(process)
             code = await process.wait()
