@@ -88,7 +88,7 @@ async def test_a_connection_that_ends_while_it_waits_for_room_ends_alone(
             connection, _ = await greeted((ours, theirs))
             connection.push(b"x" * 5_000_000)
             connection.close()
-            await _until(lambda closing=connection: closing.is_closed)
+            await _until(lambda ours=ours: ours.fileno() == -1)
             assert (connection.is_closed, ours.fileno(), len(connection._unsent)) == (True, -1, 0)
 
 

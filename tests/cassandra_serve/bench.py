@@ -27,7 +27,7 @@ WINDOW = 8
 CARDS = 40
 CREDIT_MINOR = 5_000_000
 LEASE_MS, HEARTBEAT_MS = 5000, 400
-"""A machine that stands still for two seconds changes no leader."""
+"""A machine that stands still for two seconds changes no leader. The deadline of replies is the lease: the longest."""
 
 Message = dict[str, str]
 
@@ -58,7 +58,9 @@ class Process:
         lines = [f"{key} = {_toml(value)}" for key, value in keys.items()]
         self.config.write_text(
             f"data_dir = '{self.data}'\n[keys]\npan_key_file = '{shard.directory / 'pan.key'}'\n"
-            f"[[links]]\nlisten = '127.0.0.1:{self.address[1]}'\n[cassandra]\n" + "\n".join(lines) + "\n"
+            f"[[links]]\nlisten = '127.0.0.1:{self.address[1]}'\nreply_deadline_ms = {LEASE_MS}\n[cassandra]\n"
+            + "\n".join(lines)
+            + "\n"
         )
         self._process: subprocess.Popen[bytes] | None = None
 

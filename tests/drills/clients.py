@@ -19,6 +19,7 @@ PAUSE_S = 0.04
 """Before each new message of a line, where nothing else is said."""
 PATIENCE_S = 3.0
 """How long a network waits for an answer before it tries another line."""
+UNANSWERED_MAX_S = 60.0
 AGAIN = 0.03
 """Of all answers, how many are followed by the repeat of some message that was answered before."""
 ACQUIRER = "123456"
@@ -125,7 +126,11 @@ class Clients:
     async def repeat_everything(self, leader: Callable[[], Awaitable[Process]]) -> None:
         """A repeat of all that was sent, by whoever leads then, so that each was answered in the end."""
         left = dict(self.sent)
+        fewer, since_s = len(left), trio.current_time()
         while left:
+            if len(left) < fewer:
+                fewer, since_s = len(left), trio.current_time()
+            assert trio.current_time() - since_s < UNANSWERED_MAX_S, f"{len(left)} messages stay unanswered"
             with contextlib.suppress(trio.BrokenResourceError, trio.TooSlowError):
                 line = await dial(await leader())
                 if line is None:  # it leads no more
