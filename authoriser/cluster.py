@@ -27,7 +27,14 @@ REMEMBER_KEY = "INSERT INTO {keyspace}.pan_keys (version, fingerprint) VALUES (?
 
 
 class ClusterError(Exception):
-    """The journal in Cassandra can't be used; the text says which setting is wrong and what to do."""
+    """The journal in Cassandra can't be used; the text says which setting is wrong and what to do.
+
+    `passing`: it may be over when the same is tried again, as with a node that is away.
+    """
+
+    def __init__(self, message: str, *, passing: bool = False) -> None:
+        super().__init__(message)
+        self.passing = passing
 
 
 async def open_cluster(
@@ -40,14 +47,14 @@ async def open_cluster(
             await _require_keyspace(session, section)
         session = await Session.open(config)
     except (CassandraError, PasswordError) as error:
-        raise ClusterError(_in_words(section, error)) from None
+        raise _in_words(section, error) from None
     try:
         journal = await CassandraJournal.open(session, shard=shard)
         await _agree_on_key(session, section, pan_key)
     except BaseException as error:
         await session.close()
         if isinstance(error, CassandraError | SchemaError | UnsafeServer):
-            raise ClusterError(_in_words(section, error)) from None
+            raise _in_words(section, error) from None
         raise
     return session, journal
 
@@ -64,7 +71,7 @@ async def require_readable(section: CassandraSection, pan_key: PanKey | None) ->
             await require_schema(session)
             await _refuse_stranger(session, section, pan_key)
     except (CassandraError, PasswordError, SchemaError) as error:
-        raise ClusterError(_in_words(section, error)) from None
+        raise _in_words(section, error) from None
 
 
 async def open_snapshots(session: Session, section: CassandraSection, *, shard: int) -> CassandraSnapshots:
@@ -72,9 +79,10 @@ async def open_snapshots(session: Session, section: CassandraSection, *, shard: 
     try:
         return await CassandraSnapshots.open(session, shard=shard)
     except (CassandraError, SchemaError) as error:
-        raise ClusterError(_in_words(section, error)) from None
+        raise _in_words(section, error) from None
     except StoreError as error:
-        raise ClusterError(f"cassandra.keyspace {section.keyspace}: {error}") from None
+        text = f"cassandra.keyspace {section.keyspace}: {error}"
+        raise ClusterError(text, passing=error.passing) from None
 
 
 async def _require_keyspace(session: Session, section: CassandraSection) -> None:
@@ -115,14 +123,15 @@ def _another_key(section: CassandraSection) -> KeyFileError:
     )
 
 
-def _in_words(section: CassandraSection, error: Exception) -> str:
+def _in_words(section: CassandraSection, error: Exception) -> ClusterError:
     where = ", ".join(map(str, section.contact_points))
     text = str(error)
     if isinstance(error, SchemaError):
-        return f"cassandra.keyspace: {text}"
+        return ClusterError(f"cassandra.keyspace: {text}")
     if isinstance(error, UnsafeServer | PasswordError | SettingError):
-        return text
-    return f"cassandra.contact_points {where}: {text}"
+        return ClusterError(text)
+    passing = isinstance(error, CassandraError) and error.passing
+    return ClusterError(f"cassandra.contact_points {where}: {text}", passing=passing)
 
 
 async def check_belongs(directory: Path, journal: SharedJournal) -> None:

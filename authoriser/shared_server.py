@@ -10,12 +10,10 @@ import os
 import signal
 import sqlite3
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 
 import structlog
 import trio
-from msgspec import Struct
-from msgspec.structs import replace
 
 from authoriser import __version__
 from authoriser.admin import protocol
@@ -23,46 +21,35 @@ from authoriser.admin.server import AdminSocketError
 from authoriser.admin.standby import RoleMethods
 from authoriser.authentication import Authenticator
 from authoriser.cassandra.safety import UnsafeServer, require_safe
-from authoriser.cassandra.session import CassandraError, Session
-from authoriser.cassandra_access import cassandra_config
+from authoriser.cassandra.session import CassandraError
 from authoriser.clock import LedgerClock
-from authoriser.cluster import ClusterError, ToldJournal, check_belongs, open_cluster, open_snapshots
-from authoriser.config import CassandraSection, Config, LinkConfig
-from authoriser.configured_link import make_link
+from authoriser.cluster import ClusterError, ToldJournal, check_belongs
+from authoriser.config import CassandraSection, Config
 from authoriser.epochs import Sealed
 from authoriser.following import Follower, FollowerObservers, Glancing, Lease
 from authoriser.journal.batch import BatchError
-from authoriser.journal.cassandra import CassandraJournal
-from authoriser.journal.cassandra_slots import CassandraSlots
-from authoriser.journal.contract import Fenced, JournalLocked, Unknown
-from authoriser.journal.sqlite import lock_directory
-from authoriser.keys import KeyFileError, PanKey
+from authoriser.journal.contract import Fenced, Unknown
 from authoriser.limits import SHARED_APPEND_PACE_S
 from authoriser.link import Link
 from authoriser.memory import settle_memory
 from authoriser.owner import Partly, ShardOwner
-from authoriser.passwords import PasswordError
 from authoriser.places import SHARD, shard_directory
-from authoriser.projections.history import History
+from authoriser.reaching import RETRY_S, Away, Opened, passes, reached
 from authoriser.recovery import RecoveryError, Replayer, recover, recover_tail
 from authoriser.relay.supervisor import supervise
 from authoriser.server import Server
 from authoriser.snapshots import StoreError
-from authoriser.snapshots.cassandra import CassandraSnapshots
 from authoriser.snapshots.sqlite import SqliteSnapshots
 from authoriser.standby import Doorman, FollowerPipeline, Nobody
-from authoriser.starting import StartFailed, leaves, other_format, refuse_wrong_clock
+from authoriser.starting import StartFailed, leaves, refuse_wrong_clock
 from authoriser.status import StatusPage
 from authoriser.translate import Tokens
 from authoriser.warm import WarmAccounts
-from isowire import DialectError
 
 log = structlog.get_logger()
 
 RECOVERING, FOLLOWER = "recovering", "follower"
 """What `status` calls a process that does not lead."""
-RECOVER_RETRY_S = 1.0
-"""Between two tries to read a log that is away."""
 ASK_AGAIN_S = 30.0
 """Between two looks at nodes that were away when this process started."""
 
@@ -101,54 +88,36 @@ class SharedServer(Server):
         self._watch_nobody()
         try:
             with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
-                async with self._opened() as opened, trio.open_nursery() as nursery:
+                async with trio.open_nursery() as nursery:
                     nursery.start_soon(self._await_signal, signals)
-                    nursery.start_soon(self._keep_house, None)
-                    nursery.start_soon(self._ask_the_away, opened)
-                    await self._open_for_all(opened, nursery)
-                    while not self.stopping.is_set():
-                        sealed = await self._follow(opened, task_status)
-                        task_status = trio.TASK_STATUS_IGNORED
-                        if sealed is not None:
-                            await self._lead(opened, sealed)
+                    async with contextlib.AsyncExitStack() as stack:
+                        opened = await reached(
+                            stack, self._config, self._section, pan_key=self._pan_key, stopping=self.stopping
+                        )
+                        if opened is not None:
+                            self._history = opened.history
+                            await self._serve(opened, task_status)
                     nursery.cancel_scope.cancel()
             log.info("stopped")
         finally:
             trio.lowlevel.remove_instrument(self._watch)
 
+    async def _serve(self, opened: Opened, task_status: trio.TaskStatus[None]) -> None:
+        """Follow, lead and follow again until `stopping` is set."""
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._keep_house, None)
+            nursery.start_soon(self._ask_the_away, opened)
+            await self._open_for_all(opened, nursery)
+            while not self.stopping.is_set():
+                sealed = await self._follow(opened, task_status)
+                task_status = trio.TASK_STATUS_IGNORED
+                if sealed is not None:
+                    await self._lead(opened, sealed)
+            nursery.cancel_scope.cancel()
+
     # ---- starting
 
-    @contextlib.asynccontextmanager
-    async def _opened(self) -> AsyncIterator["Opened"]:
-        config, directory = self._config, self._directory
-        async with contextlib.AsyncExitStack() as stack:
-            try:
-                links = [make_link(self._in_time(link)) for link in config.links]
-                directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-                stack.callback(os.close, lock_directory(directory))
-                pan_key = self._pan_key()
-                session, journal = await open_cluster(self._section, shard=SHARD, pan_key=pan_key)
-                stack.push_async_callback(session.close)
-                slots = CassandraSlots(cassandra_config(self._section), SHARD)
-                stack.callback(slots.close)
-                self._history = History(directory, slots)
-                await check_belongs(directory, journal)
-                snapshots = await self._snapshots(session)
-                stack.push_async_callback(snapshots.close)
-            except (
-                ClusterError,
-                DialectError,
-                JournalLocked,
-                KeyFileError,
-                OSError,
-                PasswordError,
-                Unknown,
-                sqlite3.Error,
-            ) as error:
-                raise StartFailed(str(error)) from error
-            yield Opened(links, session, journal, snapshots, pan_key)
-
-    async def _ask_the_away(self, opened: "Opened") -> None:
+    async def _ask_the_away(self, opened: Opened) -> None:
         """Until every node was asked whether it keeps what it acknowledges. One that does not is told of each time: to
         stop for it would turn what may be lost with its power into an outage for certain.
         """
@@ -166,23 +135,11 @@ class SharedServer(Server):
             except CassandraError:
                 continue  # more are away than before
 
-    async def _snapshots(self, session: Session) -> SqliteSnapshots | CassandraSnapshots:
-        """With a bound on memory, those that the shard's processes share; else a cache of this process's own."""
-        if self._bounded:
-            return await open_snapshots(session, self._section, shard=SHARD)
-        return await trio.to_thread.run_sync(SqliteSnapshots, self._directory, other_format)
-
     @property
     def _bounded(self) -> bool:
         return self._config.cache_accounts_max is not None
 
-    def _in_time(self, link: LinkConfig) -> LinkConfig:
-        """No deadline is longer than the lease: a reply that an append lets go has passed its deadline by the moment
-        at which another process may lead. So what was ready before this process was stopped stays behind too.
-        """
-        return replace(link, reply_deadline_ms=min(link.reply_deadline_ms, self._section.lease_ms))
-
-    async def _open_for_all(self, opened: "Opened", nursery: trio.Nursery) -> None:
+    async def _open_for_all(self, opened: Opened, nursery: trio.Nursery) -> None:
         """What stays open whoever leads: the admin socket, metrics, and the links where a follower listens too."""
         nobody = Nobody(
             on_sent=lambda _seconds: self._count("replies"), on_silence=lambda: self._count("silences")
@@ -212,7 +169,7 @@ class SharedServer(Server):
 
     # ---- following
 
-    async def _follow(self, opened: "Opened", task_status: trio.TaskStatus[None]) -> Sealed | None:
+    async def _follow(self, opened: Opened, task_status: trio.TaskStatus[None]) -> Sealed | None:
         """Until this process has the shard; None where it is to stop. Raises StartFailed for a log that is no log."""
         sealed: Sealed | None = None
         async with trio.open_nursery() as nursery:
@@ -242,18 +199,20 @@ class SharedServer(Server):
         await self.stopping.wait()
         scope.cancel()
 
-    async def _recovered(self, opened: "Opened") -> Replayer:
+    async def _recovered(self, opened: Opened) -> Replayer:
         """A state from snapshots and the log. A log or a store that is away is waited for."""
+        told = Away()
         while True:
             try:
                 await check_belongs(self._directory, opened.journal)
                 replayer = await self._read_in(opened)
             except (StoreError, Unknown) as error:
-                if not (error.retry if isinstance(error, Unknown) else error.passing):
+                if not passes(error):
                     raise
-                log.warning("the journal is away; trying again", error=str(error))
-                await trio.sleep(RECOVER_RETRY_S)
+                told.away(error)
+                await trio.sleep(RETRY_S)
             else:
+                told.back()
                 last_ms = replayer.state.last_ms
                 refuse_wrong_clock(self._clock.now_ms(last_ms), last_ms)
                 # In a thread: while the kernel moves a million cards, the session's heartbeats are to be answered.
@@ -261,7 +220,7 @@ class SharedServer(Server):
                 log.debug("memory settled", huge_pages_mb=settled >> 20)
                 return replayer
 
-    async def _read_in(self, opened: "Opened") -> Replayer:
+    async def _read_in(self, opened: Opened) -> Replayer:
         """Everything; with a bound on memory what the tail touches, and `_warm` for what is touched later."""
         journal, snapshots = Glancing(opened.journal), opened.snapshots
         self._warm = None
@@ -327,7 +286,7 @@ class SharedServer(Server):
 
     # ---- leading
 
-    async def _lead(self, opened: "Opened", sealed: Sealed) -> None:
+    async def _lead(self, opened: Opened, sealed: Sealed) -> None:
         """Decide until the shard is lost or the process stops. Whatever waits when it is lost never leaves."""
         began = trio.current_time()
         await self._mark_directory(opened)
@@ -373,7 +332,7 @@ class SharedServer(Server):
         now_ms = self._clock.now_ms(self._replayer.state.last_ms)
         return Partly.since(warm.checkpoint, warm.turns, now_ms)
 
-    async def _mark_directory(self, opened: "Opened") -> None:
+    async def _mark_directory(self, opened: Opened) -> None:
         """Before anything of the shard is saved in it. Its first batch may be the one that was just appended."""
         while True:
             try:
@@ -381,9 +340,9 @@ class SharedServer(Server):
             except Unknown as unknown:
                 if not unknown.retry:
                     raise
-                await trio.sleep(RECOVER_RETRY_S)
+                await trio.sleep(RETRY_S)
 
-    def _open_term(self, opened: "Opened", owner: ShardOwner, term: trio.Nursery) -> None:
+    def _open_term(self, opened: Opened, owner: ShardOwner, term: trio.Nursery) -> None:
         tokens = Tokens(opened.pan_key.token)
         methods = self._methods(
             opened.links, owner, opened.pan_key, tokens, lambda: self._page.leading(owner)
@@ -435,16 +394,6 @@ class SharedServer(Server):
             self.listeners.clear()
             self.counters.lines.clear()
         gc.unfreeze()
-
-
-class Opened(Struct, frozen=True):
-    """What a process holds open from its start to its end."""
-
-    links: list[Link]
-    session: Session
-    journal: CassandraJournal
-    snapshots: SqliteSnapshots | CassandraSnapshots
-    pan_key: PanKey
 
 
 def _tell_try(seconds: float, clean: bool) -> None:  # noqa: FBT001 - the follower's callback
