@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from authoriser.cassandra.safety import UnsafeServer
+from authoriser.cassandra.safety import UnsafeServer, replicas_of
 from authoriser.cassandra.schema_versions import SchemaError, require_schema
 from authoriser.cassandra.session import CassandraError, Session, SettingError
 from authoriser.cassandra_access import cassandra_config
@@ -88,12 +88,17 @@ async def open_snapshots(session: Session, section: CassandraSection, *, shard: 
 async def _require_keyspace(session: Session, section: CassandraSection) -> None:
     """Asked first, as the driver says of a keyspace that is not there that no host is."""
     found = await session.execute(
-        "SELECT keyspace_name FROM system_schema.keyspaces WHERE keyspace_name = %s", (section.keyspace,)
+        "SELECT replication FROM system_schema.keyspaces WHERE keyspace_name = %s", (section.keyspace,)
     )
     if not found:
         raise ClusterError(
             f'cassandra.keyspace "{section.keyspace}" is not there; make it with: '
             f"authoriser schema create --contact {section.contact_points[0]} --keyspace {section.keyspace}"
+        )
+    if not replicas_of(found[0]["replication"], section.local_data_centre):
+        home = f"data centre {section.local_data_centre}" if section.local_data_centre else "any data centre"
+        raise ClusterError(
+            f'cassandra.keyspace "{section.keyspace}" has no copy in {home}; ALTER KEYSPACE adds one'
         )
 
 

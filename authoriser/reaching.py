@@ -67,35 +67,48 @@ async def reached(
     Raises StartFailed for what does not pass by itself.
     """
     told = Away()
-    while not stopping.is_set():
-        try:
-            opened = await _open_all(stack, config, section, pan_key)
-        except (ClusterError, Unknown) as error:
-            if not passes(error):
-                raise StartFailed(str(error)) from error
-            await stack.aclose()
-            told.away(error)
-        except (DialectError, JournalLocked, KeyFileError, OSError, PasswordError, sqlite3.Error) as error:
-            raise StartFailed(str(error)) from error
-        else:
-            told.back()
-            return opened
-        with trio.move_on_after(RETRY_S):
-            await stopping.wait()
+    try:
+        directory = shard_directory(config.data_dir, SHARD)
+        links = [make_link(in_time(link, section)) for link in config.links]
+        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        stack.callback(os.close, lock_directory(directory))
+        key = pan_key()
+        while not stopping.is_set():
+            try:
+                async with contextlib.AsyncExitStack() as attempt:
+                    opened = await _open(attempt, config, section, links, key)
+                    stack.push_async_callback(attempt.pop_all().aclose)
+            except (ClusterError, Unknown) as error:
+                if not passes(error):
+                    raise
+                told.away(error)
+            else:
+                told.back()
+                return opened
+            with trio.move_on_after(RETRY_S):
+                await stopping.wait()
+    except (
+        ClusterError,
+        DialectError,
+        JournalLocked,
+        KeyFileError,
+        OSError,
+        PasswordError,
+        Unknown,
+        sqlite3.Error,
+    ) as error:
+        raise StartFailed(str(error)) from error
     return None
 
 
-async def _open_all(
+async def _open(
     stack: contextlib.AsyncExitStack,
     config: Config,
     section: CassandraSection,
-    pan_key: Callable[[], PanKey],
+    links: list[Link],
+    key: PanKey,
 ) -> Opened:
     directory = shard_directory(config.data_dir, SHARD)
-    links = [make_link(in_time(link, section)) for link in config.links]
-    directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-    stack.callback(os.close, lock_directory(directory))
-    key = pan_key()
     session, journal = await open_cluster(section, shard=SHARD, pan_key=key)
     stack.push_async_callback(session.close)
     slots = CassandraSlots(cassandra_config(section), SHARD)

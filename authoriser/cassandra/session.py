@@ -22,6 +22,7 @@ from cassandra import (
     InvalidRequest,
     ProtocolVersion,
     Unauthorized,
+    UnresolvableContactPoints,
     UnsupportedOperation,
 )
 from cassandra.auth import PlainTextAuthProvider
@@ -40,7 +41,7 @@ from cassandra.policies import (
     FallthroughRetryPolicy,
     TokenAwarePolicy,
 )
-from cassandra.protocol import ErrorMessage, SyntaxException
+from cassandra.protocol import ErrorMessage, ProtocolException, SyntaxException
 from cassandra.query import BatchStatement, BatchType, dict_factory
 from msgspec import Struct
 
@@ -112,9 +113,15 @@ class CassandraError(Exception):
 
 
 class SettingError(CassandraError):
-    """A file that was given does not serve. The text begins with its setting and names it."""
+    """A file or a name that was given does not serve. The text begins with its setting and names it."""
 
 
+_UNDECIDED = "Unable to perform auth"
+"""What a node says that can't read its own tables of users at a quorum: of a password as if it were wrong."""
+_OLDER = "client protocol_version"
+"""What the driver says of a node that does not speak the protocol that it was told to."""
+_CUT_SHORT = "UNEXPECTED_EOF_WHILE_READING"
+"""Of TLS, where the other side went away: a proxy with nobody behind it."""
 _SSL = re.compile(r"\[SSL: (?P<reason>\w+)\](?: certificate verify failed: (?P<why>.*?) \(_ssl)?")
 """How Python's ssl prints its errors."""
 _FINAL = (
@@ -142,17 +149,34 @@ def said(error: BaseException) -> CassandraError | None:
         return _nobody_there(error.errors)
     if isinstance(error, NoHostAvailable) and error.errors:  # addresses alone, where no node has the keyspace
         return CassandraError(f"{error.args[0]} ({', '.join(map(str, error.errors))})", passing=True)
-    return CassandraError(f"{type(error).__name__}: {error}", passing=not isinstance(error, _FINAL))
+    if isinstance(error, UnresolvableContactPoints):
+        return CassandraError("none of these names has an address", passing=True)
+    final = isinstance(error, _FINAL) and _UNDECIDED not in str(error)
+    return CassandraError(f"{type(error).__name__}: {error}", passing=not final)
 
 
 def _nobody_there(errors: Mapping[object, object]) -> CassandraError:
     """Why each of the nodes that were tried was of no use."""
     tried = ", ".join(f"{node} ({_why(error)})" for node, error in errors.items())
-    final = all(isinstance(error, AuthenticationFailed) or _of_tls(error) for error in errors.values())
-    return CassandraError(f"no node can be used: {tried}", passing=not final)
+    return CassandraError(f"no node can be used: {tried}", passing=not all(map(_stays, errors.values())))
+
+
+def _stays(error: object) -> bool:
+    """Whether a node will say the same again."""
+    if isinstance(error, AuthenticationFailed):
+        return _UNDECIDED not in str(error)
+    return _is_older(error) or bool(_of_tls(error) and _CUT_SHORT not in str(error))
+
+
+def _is_older(error: object) -> bool:
+    return isinstance(error, ProtocolException) or _OLDER in str(error)
 
 
 def _why(error: object) -> str:
+    if _is_older(error):
+        return "it does not speak protocol v5, as Cassandra 4.0 and later do"
+    if isinstance(error, AuthenticationFailed) and _UNDECIDED in str(error):
+        return "too few of the nodes that know its users are there"
     if isinstance(error, AuthenticationFailed):
         asks = "requires authentication" in str(error)
         return (
@@ -247,7 +271,30 @@ def _connected(
     config: CassandraConfig, *, with_keyspace: bool, connections: type[Connection]
 ) -> tuple[Any, Any]:
     """The driver's cluster and session. Raises CassandraError."""
-    cluster = Cluster(
+    with _ours():
+        cluster = _cluster(config, connections)
+    try:
+        with _ours():
+            return cluster, cluster.connect(config.keyspace if with_keyspace else None)
+    except CassandraError as error:
+        raise _of_home(config, cluster, error) from None
+    except BaseException:
+        cluster.shutdown()
+        raise
+
+
+def _of_home(config: CassandraConfig, cluster: Any, error: CassandraError) -> CassandraError:
+    """Why no node can be used, and the cluster shut down: the driver says nothing of a home that is not there."""
+    known = sorted({host.datacenter for host in cluster.metadata.all_hosts() if host.datacenter})
+    cluster.shutdown()
+    if not config.local_data_centre or not known or config.local_data_centre in known:
+        return error
+    wrong = f'cassandra.local_data_centre "{config.local_data_centre}" is not there; there are: {", ".join(known)}'
+    return SettingError(wrong, passing=False)
+
+
+def _cluster(config: CassandraConfig, connections: type[Connection]) -> Any:
+    return Cluster(
         list(config.contact_points),
         port=config.contact_points[0][1],
         protocol_version=ProtocolVersion.V5,
@@ -268,12 +315,6 @@ def _connected(
         auth_provider=_who(config),
         ssl_context=_tls(config),
     )
-    try:
-        with _ours():
-            return cluster, cluster.connect(config.keyspace if with_keyspace else None)
-    except BaseException:
-        cluster.shutdown()
-        raise
 
 
 class _Asked:

@@ -1,13 +1,15 @@
 """Opening the journal in Cassandra: what is said where it can't be, and that no password is in it."""
 
 from pathlib import Path
+from typing import cast
 
 import pytest
+import trio
 
 pytest.importorskip("cassandra", reason="the Cassandra driver is not installed (the extra `stack`)")
 
 from authoriser.cassandra.session import CassandraConfig, CassandraError, Password, Session
-from authoriser.cluster import ClusterError, ToldJournal, check_belongs, open_cluster
+from authoriser.cluster import ClusterError, ToldJournal, _require_keyspace, check_belongs, open_cluster
 from authoriser.config import Address, CassandraSection
 from authoriser.journal import Fenced, Unknown
 from authoriser.journal.memory import MemoryJournal
@@ -67,6 +69,22 @@ async def test_a_directory_belongs_to_one_journal(tmp_path: Path) -> None:
     for stranger in (other, empty):
         with pytest.raises(ClusterError, match="belongs to another journal than the one in Cassandra now"):
             await check_belongs(tmp_path, stranger)
+
+
+async def test_a_keyspace_without_a_copy_at_home_is_refused() -> None:
+    """No node will ever answer for it, so that it is not waited for."""
+
+    class Described:
+        async def execute(self, *_asked: object) -> list[dict[str, dict[str, str]]]:
+            await trio.lowlevel.checkpoint()
+            return [{"replication": {"class": "NetworkTopologyStrategy", "lisbon": "3"}}]
+
+    session = cast("Session", Described())
+    await _require_keyspace(session, CassandraSection((CLOSED,), local_data_centre="lisbon"))
+    with pytest.raises(ClusterError) as error:
+        await _require_keyspace(session, CassandraSection((CLOSED,), local_data_centre="porto"))
+    text = 'cassandra.keyspace "authoriser" has no copy in data centre porto; ALTER KEYSPACE adds one'
+    assert (str(error.value), error.value.passing) == (text, False)
 
 
 async def test_a_directory_with_an_embedded_journal_is_refused(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ pytest.importorskip("cassandra", reason="the Cassandra driver is not installed (
 
 from cassandra import (
     AuthenticationFailed,
+    DriverException,
     InvalidRequest,
     OperationTimedOut,
     Unauthorized,
@@ -27,7 +28,16 @@ from cassandra.pool import Host
 from cassandra.protocol import OverloadedErrorMessage, SyntaxException
 
 from authoriser.cassandra.reactor import TrioLoop
-from authoriser.cassandra.session import HEDGE_S, CassandraConfig, CassandraError, Session, _FirstLast, said
+from authoriser.cassandra.session import (
+    HEDGE_S,
+    CassandraConfig,
+    CassandraError,
+    Session,
+    SettingError,
+    _FirstLast,
+    said,
+)
+from stack.state import Node
 
 PASSING = (
     WriteTimeout("not enough answers", write_type=WriteType.CAS),
@@ -118,6 +128,67 @@ def test_what_tls_found_wrong_is_said_as_for_links(text: str, why: str) -> None:
     ours = said(NoHostAvailable("no", {"10.0.0.1:9042": wrapped}))
     assert ours is not None
     assert (str(ours), ours.passing) == (f"no node can be used: 10.0.0.1:9042 ({why})", False)
+
+
+@pytest.mark.parametrize(
+    ("error", "why", "passing"),
+    [
+        (
+            AuthenticationFailed(
+                "Unable to perform authentication: Cannot achieve consistency level LOCAL_QUORUM"
+            ),
+            "too few of the nodes that know its users are there",
+            True,
+        ),
+        (
+            DriverException(
+                "ProtocolError returned from server while using explicitly set client protocol_version 5"
+            ),
+            "it does not speak protocol v5, as Cassandra 4.0 and later do",
+            False,
+        ),
+        (
+            OSError(1, "Last error: [SSL: UNEXPECTED_EOF_WHILE_READING] EOF occurred (_ssl.c:1006)"),
+            "TLS failed: unexpected eof while reading",
+            True,
+        ),
+    ],
+)
+def test_what_a_node_says_for_now_is_told_from_what_it_will_say_again(
+    error: Exception, why: str, passing: bool
+) -> None:
+    """After a power cut the first node that is back knows no user yet, and says it as of a wrong password."""
+    ours = said(NoHostAvailable("no", {"10.0.0.1:9042": error}))
+    assert ours is not None
+    assert (str(ours), ours.passing) == (f"no node can be used: 10.0.0.1:9042 ({why})", passing)
+
+
+def test_a_permission_that_could_not_be_looked_up_is_not_refused() -> None:
+    """A leader must not end for it: the same append goes again."""
+    undecided = said(
+        Unauthorized("Unable to perform authorization of permissions: Cannot achieve consistency")
+    )
+    assert undecided is not None
+    assert undecided.passing
+
+
+async def test_a_name_without_an_address_is_said_so() -> None:
+    """It may have one later: names are away after a power cut too."""
+    with pytest.raises(CassandraError) as error:
+        await Session.open(CassandraConfig((("cassandra.invalid", 9042),), "cards"))
+    assert (str(error.value), error.value.passing) == ("none of these names has an address", True)
+
+
+@pytest.mark.stack
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+async def test_a_home_that_is_not_there_is_named(cassandra_node: Node) -> None:
+    """With the data centres that are: the driver itself says only that it can't connect."""
+    points = ((cassandra_node.host, cassandra_node.port),)
+    with pytest.raises(SettingError) as error:
+        await Session.open(CassandraConfig(points, "cards", local_data_centre="nowhere"), with_keyspace=False)
+    text = 'cassandra.local_data_centre "nowhere" is not there; there are: datacenter1'
+    assert (str(error.value), error.value.passing) == (text, False)
 
 
 class Driver:

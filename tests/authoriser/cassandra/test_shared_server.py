@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trio
@@ -10,6 +11,7 @@ from structlog.testing import capture_logs
 pytest.importorskip("cassandra", reason="the Cassandra driver is not installed (the extra `stack`)")
 
 from authoriser import reaching
+from authoriser.cluster import open_cluster
 from authoriser.config import load_config
 from authoriser.journal import Unknown
 from authoriser.journal.sqlite import lock_directory
@@ -64,7 +66,12 @@ async def test_a_cassandra_that_is_away_is_waited_for(
     """Told once and not at each try; a process that is to stop meanwhile does so in order."""
     monkeypatch.setattr(reaching, "RETRY_S", 0.01)
     tries = []
-    monkeypatch.setattr(reaching, "lock_directory", lambda path: tries.append(path) or lock_directory(path))
+
+    async def tried(*given: Any, **how: Any) -> Any:
+        tries.append(given)
+        return await open_cluster(*given, **how)
+
+    monkeypatch.setattr(reaching, "open_cluster", tried)
     with capture_logs() as logs, trio.fail_after(60):
         async with trio.open_nursery() as nursery:
             nursery.start_soon(server.run)
