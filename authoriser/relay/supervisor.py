@@ -133,7 +133,7 @@ class RelaySupervisor:
             self._pipe, self.pid = None, None
             os.close(ours)
             with trio.CancelScope(shield=True):
-                await self._ended(process)
+                await _ended(process)
             self._process = None
         log.warning("the relay ended", detail=self._told.detail, count=code)
         return code
@@ -149,21 +149,21 @@ class RelaySupervisor:
                     self._known = self._known or self.relaying
             rest = rest[-LINE_MAX_BYTES:]
 
-    async def _ended(self, process: trio.Process) -> None:
-        """It has been told; one that does not listen is killed. What it leaves half done its successor ends."""
-        patience_s = 0.0 if self._abandoned else limits.RELAY_DRAIN_S + limits.RELAY_END_MARGIN_S
-        with trio.move_on_after(patience_s):
-            await process.wait()
-            return
-        process.kill()
-        await process.wait()
-
     async def _rest(self, state: str, seconds: float) -> None:
         self._say(state)
         await trio.sleep(seconds)
 
     def _say(self, state: str) -> None:
         self._told = msgspec.structs.replace(self._told, state=state)
+
+
+async def _ended(process: trio.Process) -> None:
+    """It has been told; one that does not listen is killed. What it leaves half done its successor ends."""
+    with trio.move_on_after(limits.RELAY_DRAIN_S + limits.RELAY_END_MARGIN_S):
+        await process.wait()
+        return
+    process.kill()
+    await process.wait()
 
 
 def supervise(
