@@ -84,7 +84,7 @@ async def reached(
                 told.away(error)
             else:
                 told.back()
-                return opened
+                return None if stopping.is_set() else opened
             with trio.move_on_after(RETRY_S):
                 await stopping.wait()
     except (

@@ -94,7 +94,7 @@ class SharedServer(Server):
                         opened = await reached(
                             stack, self._config, self._section, pan_key=self._pan_key, stopping=self.stopping
                         )
-                        if opened is not None and not self.stopping.is_set():
+                        if opened is not None:
                             self._history = opened.history
                             await self._serve(opened, task_status)
                     nursery.cancel_scope.cancel()
