@@ -151,7 +151,7 @@ def said(error: BaseException) -> CassandraError | None:
         return CassandraError(f"{error.args[0]} ({', '.join(map(str, error.errors))})", passing=True)
     if isinstance(error, UnresolvableContactPoints):
         return CassandraError("none of these names has an address", passing=True)
-    final = isinstance(error, _FINAL) and _UNDECIDED not in str(error)
+    final = isinstance(error, _FINAL) and not _is_undecided(error)
     return CassandraError(f"{type(error).__name__}: {error}", passing=not final)
 
 
@@ -164,8 +164,12 @@ def _nobody_there(errors: Mapping[object, object]) -> CassandraError:
 def _stays(error: object) -> bool:
     """Whether a node will say the same again."""
     if isinstance(error, AuthenticationFailed):
-        return _UNDECIDED not in str(error)
+        return not _is_undecided(error)
     return _is_older(error) or bool(_of_tls(error) and _CUT_SHORT not in str(error))
+
+
+def _is_undecided(error: object) -> bool:
+    return _UNDECIDED in str(error)
 
 
 def _is_older(error: object) -> bool:
@@ -175,9 +179,9 @@ def _is_older(error: object) -> bool:
 def _why(error: object) -> str:
     if _is_older(error):
         return "it does not speak protocol v5, as Cassandra 4.0 and later do"
-    if isinstance(error, AuthenticationFailed) and _UNDECIDED in str(error):
-        return "too few of the nodes that know its users are there"
     if isinstance(error, AuthenticationFailed):
+        if _is_undecided(error):
+            return "too few of the nodes that know its users are there"
         asks = "requires authentication" in str(error)
         return (
             "it asks for a user name and a password" if asks else "it refuses the user name or the password"
