@@ -47,6 +47,16 @@ class DrilledShard(Shard):
     def credit_minor(self, card: int) -> int:
         return 20_000 * (card // 2 + 1)
 
+    async def until_relaying(self, *, other_than: int | None = None) -> int:
+        """The leader's relay's process, once it relays and is not the one named."""
+        with trio.fail_after(PATIENCE_S):
+            while True:
+                leader = await self.leader()
+                relay = (await trio.to_thread.run_sync(leader.ask, "status")).relay
+                if relay is not None and relay.state == "relaying" and relay.pid not in {None, other_than}:
+                    return int(relay.pid)
+                await trio.sleep(0.05)
+
 
 class Drill:
     """One drill. `pair` are its processes once it runs, `silences` the longest one around each fault, in seconds."""
@@ -80,16 +90,6 @@ class Drill:
         leader = await self.shard.leader()
         (other,) = [process for process in self.pair if process is not leader]
         return leader, other
-
-    async def until_relaying(self, *, other_than: int | None = None) -> int:
-        """The leader's relay's process, once it relays and is not the one named."""
-        with trio.fail_after(PATIENCE_S):
-            while True:
-                leader = await self.shard.leader()
-                relay = (await trio.to_thread.run_sync(leader.ask, "status")).relay
-                if relay is not None and relay.state == "relaying" and relay.pid not in {None, other_than}:
-                    return int(relay.pid)
-                await trio.sleep(0.05)
 
     async def _judged(self) -> Judgement:
         await self.clients.repeat_everything(self.shard.leader)

@@ -34,7 +34,7 @@ async def test_a_killed_authoriser(shard: DrilledShard) -> None:
 
     async def kill(number: int) -> None:
         leader, other = await drill.both()
-        await drill.until_relaying()
+        await shard.until_relaying()
         assert (await trio.to_thread.run_sync(other.ask, "status")).relay is None
         leader.kill()
         if number % 3 == 2:
@@ -54,11 +54,11 @@ async def test_a_killed_relay(shard: DrilledShard) -> None:
     drill = Drill(shard, seed=7)
 
     async def kill(_number: int) -> None:
-        pid = await drill.until_relaying()
+        pid = await shard.until_relaying()
         await trio.sleep(drill.clients.random.uniform(0, 0.5))
         os.kill(pid, signal.SIGKILL)
         await drill.clients.served_again()
-        await drill.until_relaying(other_than=pid)
+        await shard.until_relaying(other_than=pid)
 
     await drill.run(kill, rounds())
 
@@ -68,12 +68,12 @@ async def test_a_killed_kafka(shard: DrilledShard, kafka_stack: Stack) -> None:
     drill = Drill(shard, seed=8)
 
     async def kill(_number: int) -> None:
-        await drill.until_relaying()
+        await shard.until_relaying()
         kafka_stack.kill("kafka")
         await drill.clients.served_again()
         await trio.sleep(KAFKA_AWAY_S)
         await start(kafka_stack, "kafka")
-        await drill.until_relaying()
+        await shard.until_relaying()
 
     await drill.run(kill, rounds())
 

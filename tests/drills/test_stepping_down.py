@@ -9,7 +9,7 @@ import trio
 pytest.importorskip("aiokafka")
 pytest.importorskip("cassandra")
 
-from tests.cassandra_serve.bench import Process, dial
+from tests.cassandra_serve.bench import dial
 from tests.drills.harness import PATIENCE_S, DrilledShard
 
 pytestmark = [pytest.mark.stack, pytest.mark.slow, pytest.mark.timeout(300)]
@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.stack, pytest.mark.slow, pytest.mark.timeout(300)]
 async def test_a_fenced_leader_with_a_hung_relay_says_that_it_does_not_lead(shard: DrilledShard) -> None:
     """Its port is closed, and `status` never says "leader" beside that; its relay does not outlive the term."""
     first, second = await shard.pair()
-    relay = await _relay_of(first)
+    relay = await shard.until_relaying()
     os.kill(relay, signal.SIGSTOP)
     first.signal(signal.SIGSTOP)
     await second.until("leader")
@@ -33,12 +33,3 @@ async def test_a_fenced_leader_with_a_hung_relay_says_that_it_does_not_lead(shar
     with pytest.raises(ProcessLookupError):
         os.kill(relay, 0)
     assert await trio.to_thread.run_sync(second.role) == "leader"
-
-
-async def _relay_of(leader: Process) -> int:
-    with trio.fail_after(PATIENCE_S):
-        while True:
-            relay = (await trio.to_thread.run_sync(leader.ask, "status")).relay
-            if relay is not None and relay.state == "relaying":
-                return int(relay.pid)
-            await trio.sleep(0.05)
