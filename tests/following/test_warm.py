@@ -367,28 +367,11 @@ async def test_whatever_fails_nobody_is_older_than_it_was(
                     number += 1
                     nursery.start_soon(pay, process, name(chance.randrange(12)), f"{process.name}-{number}")
 
-    def trouble(process: Process) -> None:
-        match chance.randrange(8):
-            case 0:
-                process.journal.fail_next(written=chance.random() < 0.5)
-            case 1:
-                process.journal.stall()
-            case 2 | 3:
-                process.journal.resume()
-            case 4:
-                process.journal.blind(chance.random() < 0.3)
-            case 5:
-                process.snapshots.broken = chance.random() < 0.4
-            case 6:
-                process.snapshots.checkpoint_broken = chance.random() < 0.4
-            case _:
-                (process.snapshots.stall if chance.random() < 0.3 else process.snapshots.resume)()
-
     async def troubles() -> None:
         await trio.sleep(20)
         while True:
             await trio.sleep(chance.uniform(0.1, 4))
-            trouble(chance.choice(processes))
+            trouble(chance.choice(processes), chance)
 
     async def stops() -> None:
         """Now and then whoever leads can't append for two leases, and the others can."""
@@ -420,6 +403,25 @@ async def test_whatever_fails_nobody_is_older_than_it_was(
         await caught_up(process, log)
     assert {whole(process, shelf) for process in processes} == {state_hash(replay)}
     assert sum(process.led for process in processes) > 1
+
+
+def trouble(process: Process, chance: random.Random) -> None:
+    """One of the faults that a journal or a store can have, or the end of one."""
+    match chance.randrange(8):
+        case 0:
+            process.journal.fail_next(written=chance.random() < 0.5)
+        case 1:
+            process.journal.stall()
+        case 2 | 3:
+            process.journal.resume()
+        case 4:
+            process.journal.blind(chance.random() < 0.3)
+        case 5:
+            process.snapshots.broken = chance.random() < 0.4
+        case 6:
+            process.snapshots.checkpoint_broken = chance.random() < 0.4
+        case _:
+            (process.snapshots.stall if chance.random() < 0.3 else process.snapshots.resume)()
 
 
 def heal(process: Process) -> None:
