@@ -39,7 +39,7 @@ from rich.console import Console
 
 from authoriser.admin.client import AdminClient, ClientError
 from authoriser.admin.protocol import RelayStatus
-from authoriser.cassandra.schema_versions import create_schema
+from authoriser.cassandra.schema_versions import create_schema, patient
 from authoriser.cassandra.session import CassandraConfig, CassandraError, Session
 from authoriser.config_checks import parse_address
 from authoriser.journal.cassandra_slots import CassandraSlots
@@ -270,7 +270,7 @@ def yardstick_us(checked: Checked) -> float:
 
 
 async def _drop(keyspace: CassandraConfig) -> None:
-    async with await Session.open(keyspace) as session:
+    async with await Session.open(patient(keyspace)) as session:
         await session.execute(f"DROP KEYSPACE {keyspace.keyspace}")
 
 

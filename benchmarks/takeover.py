@@ -33,7 +33,7 @@ from msgspec import Struct
 from rich.console import Console
 
 from authoriser.admin.client import AdminClient, ClientError
-from authoriser.cassandra.schema_versions import create_schema
+from authoriser.cassandra.schema_versions import create_schema, patient
 from authoriser.cassandra.session import CassandraConfig, Session
 from authoriser.config_cassandra import HEARTBEAT_DEFAULT_MS, LEASE_DEFAULT_MS
 from authoriser.config_checks import parse_address
@@ -217,7 +217,7 @@ async def measure(setting: Setting, home: Path, contact: tuple[str, int], consol
     finally:
         for server in servers:
             server.end(signal.SIGKILL)
-        async with await Session.open(config) as session:
+        async with await Session.open(patient(config)) as session:
             await session.execute(f"DROP KEYSPACE {keyspace}")
     ordered = sorted(takeovers)
     return Report(

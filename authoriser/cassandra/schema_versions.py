@@ -5,9 +5,14 @@ Owns the keyspace's creation and the table of versions. A file that was applied 
 
 import hashlib
 import re
+from collections.abc import Awaitable, Callable
+from functools import partial
 from importlib.resources import files
+from typing import TypeVar
 
+import trio
 from msgspec import Struct
+from msgspec.structs import replace
 
 from authoriser.cassandra.session import CassandraConfig, CassandraError, Session
 
@@ -16,6 +21,13 @@ _FILE = re.compile(r"(\d{4})-([a-z-]+)\.cql\Z")
 _KEYSPACE = re.compile(r"[a-z][a-z0-9_]{0,47}\Z")
 """What Cassandra takes without quotes."""
 REPLICAS_MAX = 7
+CHANGE_MAX_S = 60.0
+"""For all nodes to agree on a table, as long as the one that was asked answers heartbeats. It is not asked for twice:
+made at two nodes at a time, it would have two ids."""
+TRIES, TRY_AGAIN_S = 4, 2.0
+"""Of what can be asked twice: a node that stands still for its own two seconds is no reason to give up."""
+
+Made = TypeVar("Made")
 
 
 class SchemaError(Exception):
@@ -52,14 +64,25 @@ def latest_version() -> int:
     return schema_files()[-1].version
 
 
+def patient(config: CassandraConfig) -> CassandraConfig:
+    """For a session that changes tables."""
+    return replace(config, request_max_s=CHANGE_MAX_S)
+
+
 async def create_schema(config: CassandraConfig, replicas: int) -> tuple[SchemaFile, ...]:
     """Make the keyspace if it is not there, apply what is missing, and give what was applied now.
 
     Raises what `create_keyspace` does, and SchemaError where an applied file differs from ours.
     """
     await create_keyspace(config, replicas)
-    async with await Session.open(config) as session:
-        return await _apply_missing(session)
+    async with await Session.open(patient(config)) as session:
+        version = await _tried_again(partial(applied_version, session))
+        missing = tuple(file for file in schema_files() if file.version > version)
+        for file in missing:
+            await _apply(session, file)
+        if missing:
+            await _tried_again(partial(require_schema, session))
+    return missing
 
 
 async def create_keyspace(config: CassandraConfig, replicas: int) -> None:
@@ -71,7 +94,7 @@ async def create_keyspace(config: CassandraConfig, replicas: int) -> None:
     keyspace = _checked(config.keyspace)
     if not 1 <= replicas <= REPLICAS_MAX:
         raise SchemaError(f"{replicas} replicas; 1 to {REPLICAS_MAX} can be made")
-    async with await Session.open(config, with_keyspace=False) as session:
+    async with await Session.open(patient(config), with_keyspace=False) as session:
         data_centre = _data_centre(session)
         await session.execute(
             f"CREATE KEYSPACE IF NOT EXISTS {keyspace} WITH replication = "
@@ -117,20 +140,30 @@ async def require_schema(session: Session) -> None:
         )
 
 
-async def _apply_missing(session: Session) -> tuple[SchemaFile, ...]:
-    version = await applied_version(session)
-    missing = tuple(file for file in schema_files() if file.version > version)
-    for file in missing:
-        for statement in file.statements:
-            await session.execute(statement)
-        # Last: a file that was interrupted is applied again, and each statement does nothing the second time.
-        note = await session.prepare(
-            "INSERT INTO {keyspace}.schema_versions (part, version, name, digest) VALUES (?, ?, ?, ?) IF NOT EXISTS"
-        )
-        await session.execute(note, (PART, file.version, file.name, file.digest))
-    if missing:
-        await require_schema(session)
-    return missing
+async def _apply(session: Session, file: SchemaFile) -> None:
+    for statement in file.statements:
+        await session.execute(statement)
+    # Last: a file that was interrupted is applied again, and each statement does nothing the second time.
+    await _tried_again(partial(_note, session, file))
+
+
+async def _note(session: Session, file: SchemaFile) -> None:
+    note = await session.prepare(
+        "INSERT INTO {keyspace}.schema_versions (part, version, name, digest) VALUES (?, ?, ?, ?) IF NOT EXISTS"
+    )
+    await session.execute(note, (PART, file.version, file.name, file.digest))
+
+
+async def _tried_again(do: Callable[[], Awaitable[Made]]) -> Made:
+    """What `do` gives in the end. Raises CassandraError where it does not pass, or not in TRIES."""
+    for _ in range(TRIES - 1):
+        try:
+            return await do()
+        except CassandraError as error:
+            if not error.passing:
+                raise
+        await trio.sleep(TRY_AGAIN_S)
+    return await do()
 
 
 def _checked(keyspace: str) -> str:

@@ -313,6 +313,9 @@ def _cluster(config: CassandraConfig, connections: type[Connection]) -> Any:
         connect_timeout=CONNECT_MAX_S,
         # A node that is slow to tell of its tables is no node that is away: the default of 2 s would end a start.
         control_connection_timeout=CONNECT_MAX_S,
+        # The driver calls a change of tables done that not all nodes agree on by then; a request that is given up
+        # before says so.
+        max_schema_agreement_wait=config.request_max_s,
         idle_heartbeat_interval=HEARTBEAT_S,
         idle_heartbeat_timeout=HEARTBEAT_MAX_S,
         monitor_reporting_enabled=False,

@@ -13,7 +13,7 @@ import trio
 from msgspec import Struct
 from msgspec.structs import astuple, replace
 
-from authoriser.cassandra.schema_versions import create_keyspace
+from authoriser.cassandra.schema_versions import create_keyspace, patient
 from authoriser.cassandra.session import BlockingSession, CassandraConfig
 from consumers.feed.rows import COLUMNS, Entry
 
@@ -49,7 +49,7 @@ def create_tables(config: CassandraConfig, replicas: int) -> None:
     """Make the keyspace and the tables where they are missing. Raises CassandraError, SchemaError for the keyspace."""
     trio.run(create_keyspace, config, replicas)
     text = files("consumers.feed").joinpath("tables.cql").read_text(encoding="utf-8")
-    session = BlockingSession(config)
+    session = BlockingSession(patient(config))
     try:
         for statement in re.sub(r"--[^\n]*", "", text).split(";"):
             if statement.strip():

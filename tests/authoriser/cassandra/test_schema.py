@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 import trio
@@ -105,3 +106,64 @@ async def _refusals(node: Node) -> None:
         await session.execute(note + " IF NOT EXISTS")
         with pytest.raises(SchemaError, match="it was made by a later one"):
             await CassandraJournal.open(session, shard=1)
+
+
+class LostAnswers:
+    """Statements are executed, and of the first that begins so nobody hears."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, beginning: str) -> None:
+        from authoriser.cassandra import schema_versions
+        from authoriser.cassandra.session import CassandraError, Session
+
+        self.asked: list[str] = []
+        self.lost: list[str] = []
+        execute = Session.execute
+
+        async def executed(session: Session, statement: Any, *values: Any) -> Any:
+            text = statement if isinstance(statement, str) else statement.query_string
+            self.asked.append(text)
+            done = await execute(session, statement, *values)
+            if text.startswith(beginning) and not self.lost:
+                self.lost.append(text)
+                raise CassandraError("the node stood still", passing=True)
+            return done
+
+        monkeypatch.setattr(Session, "execute", executed)
+        monkeypatch.setattr(schema_versions, "TRY_AGAIN_S", 0.01)
+
+
+@pytest.mark.stack
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+async def test_a_note_whose_outcome_is_unknown_is_made_again(
+    cassandra_node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same note stands there already, and each version is noted."""
+    from authoriser.cassandra.schema_versions import create_schema, latest_version
+    from authoriser.cassandra.session import CassandraConfig
+
+    answers = LostAnswers(monkeypatch, "INSERT INTO ")
+    config = CassandraConfig(((cassandra_node.host, cassandra_node.port),), "schema_note_lost")
+    applied = await create_schema(config, 1)
+    assert [file.version for file in applied] == list(range(1, latest_version() + 1))
+    assert answers.lost
+    notes = [text for text in answers.asked if text.startswith("INSERT INTO ")]
+    assert len(notes) == len(applied) + 1
+
+
+@pytest.mark.stack
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+async def test_a_table_whose_outcome_is_unknown_ends_the_command(
+    cassandra_node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is asked for once: made at two nodes at a time it would have two ids. The next command goes on from there."""
+    from authoriser.cassandra.schema_versions import create_schema, latest_version
+    from authoriser.cassandra.session import CassandraConfig, CassandraError
+
+    answers = LostAnswers(monkeypatch, "CREATE TABLE ")
+    config = CassandraConfig(((cassandra_node.host, cassandra_node.port),), "schema_table_lost")
+    with pytest.raises(CassandraError, match="stood still"):
+        await create_schema(config, 1)
+    assert [text for text in answers.asked if text.startswith("CREATE TABLE ")] == answers.lost
+    assert [file.version for file in await create_schema(config, 1)] == list(range(1, latest_version() + 1))
