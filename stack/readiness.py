@@ -60,9 +60,9 @@ def _query(
     password: str = "",
     statements: Sequence[str] = ("SELECT release_version FROM system.local",),
 ) -> bool:
-    from cassandra import ProtocolVersion, Unavailable
+    from cassandra import DriverException, ProtocolVersion
     from cassandra.auth import PlainTextAuthProvider
-    from cassandra.cluster import Cluster, ExecutionProfile, NoHostAvailable
+    from cassandra.cluster import EXEC_PROFILE_DEFAULT, Cluster, ExecutionProfile, NoHostAvailable
     from cassandra.policies import WhiteListRoundRobinPolicy
 
     profile = ExecutionProfile(WhiteListRoundRobinPolicy([host]), request_timeout=TRY_MAX_S)
@@ -72,15 +72,15 @@ def _query(
         protocol_version=ProtocolVersion.V5,
         connect_timeout=TRY_MAX_S,
         control_connection_timeout=TRY_MAX_S,
-        execution_profiles={"ready": profile, "default": profile},
+        execution_profiles={EXEC_PROFILE_DEFAULT: profile},
         auth_provider=PlainTextAuthProvider(username, password) if username else None,
         ssl_context=secure.context() if secure is not None else None,
     )
     try:
         session = cluster.connect()
         for statement in statements:
-            session.execute(statement, execution_profile="ready")
-    except (NoHostAvailable, OSError, Unavailable):
+            session.execute(statement)
+    except (DriverException, NoHostAvailable, OSError):
         return False
     else:
         return True
