@@ -4,7 +4,7 @@ VENV := .venv
 PY := $(VENV)/bin/python
 STAMP := $(VENV)/.installed
 
-.PHONY: help setup demo demo-stack stack test check lint types lock clean
+.PHONY: help setup demo demo-stack stack test hunt check lint types lock clean
 
 help:  ## what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -29,6 +29,9 @@ stack: setup  ## a real Cassandra and a real Kafka on this machine (needs Java 1
 
 test: setup  ## every test
 	@$(PY) -m pytest
+
+hunt: setup  ## the properties among the tests, on examples that no run had before
+	@LEDGER_EXAMPLES=$${LEDGER_EXAMPLES:-1000} $(PY) -m pytest -m hypothesis --hypothesis-profile=hunt -o timeout=0
 
 lint: setup
 	@$(PY) -m ruff check .

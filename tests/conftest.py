@@ -1,10 +1,15 @@
-"""The real servers for the tests that need them: started once, on folders and ports of their own."""
+"""How properties are searched, and the real servers, started once, on folders and ports of their own.
+
+Properties are searched in the same places each time, so that a change is judged by what it changed. `make hunt` looks
+where nobody has looked before.
+"""
 
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from stack import Stack, Wanted
 from stack.errors import MissingError
@@ -12,6 +17,15 @@ from stack.servers import LIBRARY
 from stack.state import Node
 
 ROOT = Path(__file__).parents[1]
+
+# No deadline, and no word about slow drawing: a machine that stands still for a moment is no counter-example.
+settings.register_profile(
+    "suite", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.register_profile(
+    "hunt", settings.get_profile("suite"), derandomize=False, max_examples=1_000, print_blob=True
+)
+settings.load_profile("suite")
 
 
 def started(directory: Path, wanted: Wanted) -> Iterator[Stack]:

@@ -51,7 +51,7 @@ def _translator(dialect: Dialect) -> Translator:
     return Translator(link="l", network="n", dialect=dialect, tokens=Tokens(str.encode))
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(
     mti=st.sampled_from(["0100", "0101", "0120", "0121", "0200", "0220", "0400", "0421"]),
     near=st.fixed_dictionaries({}, optional=NEAR),

@@ -6,7 +6,7 @@ The traffic is any sequence of messages, repeats, operators' changes, snapshot r
 from typing import Any
 
 from cache_bench import CARDS, Disk, account, audit, in_mock_time, leap, pass_time, running
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from trio.testing import wait_all_tasks_blocked
 
@@ -120,7 +120,7 @@ def played(steps: list[tuple[str, int, int]], accounts_max: int | None) -> tuple
     return in_mock_time(main)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60)
 @given(steps=st.lists(STEPS, min_size=1, max_size=40))
 def test_a_tiny_cache_changes_no_answer(steps: list[tuple[str, int, int]]) -> None:
     """Answers, codes, refusals, and every record of the journal: to the hash."""

@@ -6,7 +6,7 @@ from pathlib import Path
 from random import Random
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from fuzz import decode
@@ -19,7 +19,6 @@ SEEDS = seeds()
 MESSAGES = sorted(SAMPLES.glob("*/*.hex"))
 
 
-@settings(deadline=None)
 @given(data=st.binary(max_size=300), rng=st.randoms(use_true_random=False))
 def test_any_bytes_have_an_outcome(data: bytes, rng: Random) -> None:
     """A message or a WireError, from every reader of a peer's bytes."""

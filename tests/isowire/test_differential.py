@@ -24,7 +24,7 @@ TIMES = 100
 
 @pytest.mark.parametrize("name", dialect_names())
 @given(rng=st.randoms(use_true_random=False))
-@settings(max_examples=TIMES // 2, deadline=None)
+@settings(max_examples=TIMES // 2)
 def test_all_three_agree_on_what_hypothesis_finds(name: str, rng: Random) -> None:
     """Any message, broken messages, mutated payloads; a counterexample is shrunk."""
     DIFFERENTIALS[name].try_message(rng)

@@ -1,14 +1,13 @@
 """Errors of the wire layer are safe to print."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from isowire import DecodeError, DialectError, EncodeError, FramingError, WireError
 from isowire.errors import PICTURE_LENGTH_MAX_CHARS, picture
 
 
-@settings(deadline=None)
 @given(st.text())
 def test_a_picture_holds_no_digit_or_letter_of_the_text(text: str) -> None:
     """Whatever the text, its picture is made of 9, A, ?, space and punctuation, and is bounded."""

@@ -3,7 +3,7 @@
 from itertools import pairwise
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from isowire import FRAMINGS, EncodeError, FrameReader, Framing, FramingError, envelope_of
@@ -169,7 +169,6 @@ def test_the_longest_frame_fits_and_one_byte_more_does_not(framing: Framing) -> 
         framing.wrap(longest + b"x")
 
 
-@settings(deadline=None)
 @given(framings, payloads, st.lists(st.integers(min_value=0, max_value=10_000), max_size=20))
 def test_chunking_changes_nothing(framing: Framing, sent: list[bytes], cuts: list[int]) -> None:
     """However the bytes arrive, the same frames come out in order, and empty ones count as keep-alives."""
@@ -182,7 +181,6 @@ def test_chunking_changes_nothing(framing: Framing, sent: list[bytes], cuts: lis
     assert reader.buffered_bytes == 0
 
 
-@settings(deadline=None)
 @given(framings, payloads)
 def test_byte_by_byte_gives_each_frame_at_its_last_byte(framing: Framing, sent: list[bytes]) -> None:
     """A frame comes out with its last byte, not later."""
@@ -259,7 +257,6 @@ def test_a_lost_reader_stays_lost() -> None:
     assert (caught.value.reason, caught.value.frames) == ("not_a_length", [])
 
 
-@settings(deadline=None)
 @given(framings, st.binary(max_size=2000), st.lists(st.integers(min_value=0, max_value=10_000), max_size=20))
 def test_any_bytes_give_frames_or_a_framing_error(framing: Framing, data: bytes, cuts: list[int]) -> None:
     """Garbage in any chunking: the same frames and the same loss as in one piece, and a bounded buffer."""

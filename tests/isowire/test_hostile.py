@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from isowire import Codec, DecodeError, Message, load_dialect, pan_of
@@ -60,7 +60,6 @@ def messages(draw: st.DrawFn) -> Message:
     return Message(draw(st.sampled_from(["0100", "0101", "0420", "0800", "9999"])), fields)
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=200) | near_misses() | bitmapped())
 @example(b"0100" + b"C000000000000000" + b"F" * 16)
 @example(b"0100" + b"8000000000000000" + b"8" * 16 + b"F" * 16)
@@ -94,7 +93,6 @@ def assert_safe(error: DecodeError, payload: bytes) -> None:
     assert error.mti in ("", payload[:4].decode("latin-1"))
 
 
-@settings(deadline=None)
 @given(messages())
 def test_what_encodes_decodes_to_the_same(message: Message) -> None:
     """Both ways, for any fields and values of the dialect; the bitmap is written in capitals."""

@@ -3,7 +3,7 @@
 from datetime import UTC, date, datetime
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from isowire import DecodeError, parse_expiry, parse_local_1993, resolve_local, resolve_transmission
@@ -34,7 +34,6 @@ def test_the_transmission_time_is_the_nearest_of_its_name(
     assert resolve_transmission(text, ms(*now)) == ms(*resolved)
 
 
-@settings(deadline=None)
 @given(
     st.integers(min_value=ms(1990, 1, 1), max_value=ms(2090, 1, 1)).map(lambda now: now - now % 1000),
     st.integers(min_value=-180 * 86_400, max_value=180 * 86_400),

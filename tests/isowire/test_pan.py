@@ -5,7 +5,7 @@ import pickle
 from collections.abc import Callable
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from isowire import DecodeError, Message, Pan, luhn_valid, pan_of
@@ -73,7 +73,6 @@ def test_wrong_check_digits(digits: str) -> None:
     assert not luhn_valid(digits)
 
 
-@settings(deadline=None)
 @given(st.text("0123456789", min_size=11, max_size=18))
 def test_exactly_one_check_digit_is_right(body: str) -> None:
     """Of the ten numbers that differ in the last digit one is valid."""

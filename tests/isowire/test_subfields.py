@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from isowire import DecodeError, EncodeError, load_dialect
@@ -130,7 +130,6 @@ def test_what_does_not_fit_is_not_written(forms: Any, number: str, values: Any) 
     assert caught.value.field == number
 
 
-@settings(deadline=None)
 @given(st.sampled_from(sorted(GOOD)), st.text("0123456789ABCDEF= x\x00\xff", max_size=60))
 def test_any_text_gives_parts_or_a_refusal(forms: Any, number: str, text: str) -> None:
     """Never anything else. A field of class b has hexadecimal text: its class has been checked."""

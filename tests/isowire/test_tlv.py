@@ -1,7 +1,7 @@
 """BER-TLV: tags and lengths of every size, round trips, and what is refused."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from isowire import BerTlvError, Item, format_ber_tlv, parse_ber_tlv, tag_name, unknown_tags
@@ -58,7 +58,6 @@ def test_an_item_inside_another_is_its_value() -> None:
     assert not Item("9F26", b"").constructed
 
 
-@settings(deadline=None)
 @given(st.lists(items, max_size=20))
 def test_what_is_written_reads_the_same(sent: list[Item]) -> None:
     """Order, repeats and unknown tags too."""
@@ -66,7 +65,6 @@ def test_what_is_written_reads_the_same(sent: list[Item]) -> None:
     assert [(item.tag, item.value) for item in read] == [(item.tag, item.value) for item in sent]
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=400))
 def test_any_bytes_give_items_or_a_refusal(data: bytes) -> None:
     """Never anything else; what is taken goes out byte for byte."""

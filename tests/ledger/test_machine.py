@@ -7,6 +7,7 @@ the design.
 
 import os
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -221,6 +222,7 @@ class LedgerMachine(Network):
         self.ask(self.imports[which % len(self.imports)])
 
 
+@pytest.mark.hypothesis
 def test_any_sequence_of_commands_keeps_the_promises() -> None:
     """P3, P4, P10 and the zero sum hold whatever happens, in whatever order."""
     run_state_machine_as_test(

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from ledger_bench import (
     DAY_MS,
@@ -229,7 +229,6 @@ def test_approval_code(number: int, expected: str) -> None:
     assert approval_code(number) == expected
 
 
-@settings(database=None, deadline=None)
 @given(st.integers(0, 36**6 - 1))
 def test_approval_codes_are_unique(number: int) -> None:
     """Python reads the record's number back from its code."""

@@ -189,7 +189,7 @@ def _controls(draw: Random) -> Controls:
     return Controls(*(draw.choice(SWITCH) for _ in range(4)), *(draw.choice(LISTS) for _ in range(6)), limits)
 
 
-@settings(database=None, deadline=None, max_examples=2000)
+@settings(max_examples=2000)
 @given(name=st.sampled_from(sorted(RULES)), seed=st.integers(0, 2**32))
 def test_evaluate_explain_and_the_oracle_agree(name: str, seed: int) -> None:
     """For any request under any policy: one reason, the same from all three, and the last step gives it."""

@@ -6,7 +6,7 @@ from importlib.resources import files
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from rules_bench import NO_POLICY, STRICT, decided, facts
 
@@ -434,7 +434,6 @@ def test_limits_on_the_file_itself() -> None:
     ]
 
 
-@settings(database=None, deadline=None)
 @given(
     st.recursive(
         st.sampled_from([0, -1, True, 1.5, "", "day", "cash", "5411", "PT", "decline"]),
@@ -486,7 +485,6 @@ def _toml(value: Any) -> str:
     return str(value)
 
 
-@settings(database=None, deadline=None)
 @given(st.text(max_size=200))
 def test_any_text_is_read_or_refused(text: str) -> None:
     """No text makes anything but a rule set or a PolicyError."""

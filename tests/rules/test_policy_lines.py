@@ -3,7 +3,7 @@
 import tomllib
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from rules.policy_lines import lines_of
@@ -106,7 +106,6 @@ pieces = st.sampled_from(
 )
 
 
-@settings(database=None, deadline=None)
 @given(st.lists(pieces | words, max_size=6).map("\n".join))
 def test_every_key_has_a_line(text: str) -> None:
     """Whatever tomllib accepts, the finder comes to its end, and finds each key of it that needs no escape."""

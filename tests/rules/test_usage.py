@@ -3,7 +3,7 @@
 from datetime import date, timedelta
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from rules_bench import TODAY
 
@@ -22,7 +22,6 @@ def spend(usage: dict[str, Usage], counted: Counted, amount_minor: int, times: i
 
 
 @given(st.dates(date(1970, 1, 1), date(2200, 12, 31)))
-@settings(database=None, deadline=None)
 def test_the_first_days_of_a_day(day: date) -> None:
     """The day itself, the Monday of its week and the first of its month."""
     monday = day - timedelta(days=day.weekday())
@@ -86,7 +85,6 @@ def test_a_part_given_back_leaves_the_count() -> None:
 some_class = st.sampled_from([(), ("cash",), ("ecommerce", "food"), ("cash", "food")])
 
 
-@settings(database=None, deadline=None)
 @given(
     day=st.integers(TODAY - 400, TODAY + 400),
     before=st.lists(st.tuples(some_class, st.integers(1, 1000)), max_size=5),
@@ -108,7 +106,6 @@ def test_count_then_give_back(
     assert usage == dict.fromkeys(("", *classes), nothing) | known
 
 
-@settings(database=None, deadline=None)
 @given(
     spent=st.lists(st.tuples(st.integers(0, 60), st.integers(1, 100)), max_size=20),
     later=st.integers(0, 10),
@@ -193,7 +190,6 @@ def test_forget_what_is_not_there() -> None:
     assert without((), 2, 100) == ()
 
 
-@settings(database=None, deadline=None)
 @given(
     numbers=st.lists(st.integers(1, 4), max_size=8),
     number=st.integers(1, 4),

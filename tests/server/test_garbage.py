@@ -53,7 +53,6 @@ connections = st.lists(st.tuples(pieces, st.booleans()), max_size=8)
 @pytest.mark.parametrize("framing", ["bin2", "ascii4"])
 @settings(
     max_examples=30,
-    deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(lines=connections)

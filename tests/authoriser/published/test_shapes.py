@@ -60,7 +60,7 @@ def published(event: dict[str, Any]) -> Any:
 
 
 @pytest.mark.parametrize("kind", get_args(r.Record), ids=lambda kind: kind.__name__)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(data=st.data())
 def test_any_record_makes_an_event_of_its_shape(kind: type, data: st.DataObject) -> None:
     """Nothing more, nothing less and nothing else than the published shape of its type."""
