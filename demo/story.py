@@ -26,6 +26,8 @@ ECHO_EVERY_S = 2
 REPEAT_RATE_PER_S = 1500
 COMMANDS_UNDER_LOAD = 8
 """On a slow machine the load lasts longer, for what happens meanwhile: a freeze, a start, a look, twice over."""
+UNDER_LOAD_MIN_S = 10.0
+"""A machine that stands still for a while does not end the load before the kill."""
 CALM_SHARE, FROZEN_SHARE = 0.3, 0.5
 """How far into the load the card is frozen, and the server killed at the earliest."""
 USES_WANTED = 9
@@ -113,7 +115,8 @@ def let_the_network_pay(stage: Stage, command_s: float, *, more_s: float = 0.0) 
         "now on that log is the outside's word against ours. [P1, P2]",
     )
     command = stage.simulator("shop")
-    seconds = max(stage.seconds, math.ceil(stage.seconds * FROZEN_SHARE + COMMANDS_UNDER_LOAD * command_s))
+    under_load_s = max(COMMANDS_UNDER_LOAD * command_s, UNDER_LOAD_MIN_S)
+    seconds = max(stage.seconds, math.ceil(stage.seconds * FROZEN_SHARE + under_load_s))
     seconds += more_s
     command += ["--rate", f"{stage.rate_per_s:g}", "--seconds", f"{seconds:g}", "--reconnect"]
     command += ["--log", str(place.shop_log)]

@@ -17,8 +17,8 @@ from simulator import followups, messages
 from simulator.errors import SimulatorError
 from simulator.messages import Fields, Payment, Place
 
-ANSWER_MAX_S = 10.0
-"""Five times the deadline of the demo's server."""
+ANSWER_MAX_S = 30.0
+"""Three times the deadline of the demo's server."""
 LENGTH = struct.Struct(">H")
 """The header of the demo's link: two bytes, big-endian."""
 EURO = "978"

@@ -33,6 +33,8 @@ pan_key_file = "{key}"
 name = "demo"
 network = "testnet"
 listen = "127.0.0.1:{port}"
+# A network waits some two seconds. A laptop that does all of this at once may stand still for longer.
+reply_deadline_ms = 10000
 
 [telemetry]
 log_format = "json"

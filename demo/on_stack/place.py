@@ -9,7 +9,7 @@ from pathlib import Path
 
 from demo.workspace import Workspace
 
-HEARTBEAT_MS, LEASE_MS = 400, 3_000
+HEARTBEAT_MS, LEASE_MS = 400, 5_000
 """A leader with nothing to say is heard of so often; one that is silent for a lease is followed by another."""
 
 _CONFIG = """\
@@ -24,6 +24,7 @@ pan_key_file = "{key}"
 name = "demo"
 network = "testnet"
 listen = "127.0.0.1:{port}"   # the same for both, as on one machine: whoever decides listens
+reply_deadline_ms = {lease_ms}      # at most the lease; a network waits some two seconds, a busy laptop needs longer
 
 [cassandra]
 contact_points = ["{cassandra}"]

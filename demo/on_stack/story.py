@@ -22,7 +22,7 @@ from demo.story import Customer
 STEPS = 15
 READY, FOLLOWS = " is ready: ", " follows shard "
 FEED_SHOWN = 4
-TAKEOVER_S = 7.0
+TAKEOVER_S = LEASE_MS / 1000 + 4.0
 """What the load lasts longer: a lease, and a start."""
 DARK_S = 0.7
 """The killed server stays dead that long after the other leads, before it is started again."""
