@@ -34,7 +34,7 @@ from simulator.templates import ReplyReader, Template
 Result = TypeVar("Result")
 
 RECEIVE_BYTES = 65_536
-DRAIN_S = 10.0
+DRAIN_S = 30.0
 """How long the end of a phase waits for open replies."""
 CHECKED = 300
 """Messages of the check phase: payments, verifications, repeats, reversals."""

@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import Self
 
 READY_TIMEOUT_S = 30.0
-STOP_TIMEOUT_S = 30.0
+STOP_TIMEOUT_S = 60.0
 
 
 class ServerProcessError(Exception):

@@ -36,6 +36,7 @@ from rich.console import Console
 from rich.table import Table
 
 import isowire
+from authoriser.config import REPLY_DEADLINE_DEFAULT_MS
 from benchmarks.load import Check, Checked, Closed, Measured, Open, Target, in_process
 from benchmarks.machine import Machine, look, platform_line
 from benchmarks.process import ServerProcess, ServerProcessError, wait_until_idle
@@ -60,9 +61,19 @@ class Setting(Struct, frozen=True):
     window: int = 32
     open_s: float = 10.0
     rates_per_s: tuple[float, ...] = (500, 2_000, 5_000)
+    reply_deadline_ms: int = REPLY_DEADLINE_DEFAULT_MS
 
 
-QUICK = Setting(cards=200, rounds=1, closed_s=1.0, warm_up_s=0.3, open_s=1.0, rates_per_s=(200, 500))
+QUICK = Setting(
+    cards=1_000,
+    rounds=1,
+    closed_s=3.0,
+    warm_up_s=0.3,
+    open_s=1.0,
+    rates_per_s=(200, 500),
+    reply_deadline_ms=20_000,
+)
+"""To see that all of it works, on a machine that may stand still for a second or two."""
 
 
 class Codec(Struct, frozen=True):
@@ -119,7 +130,8 @@ def measure(setting: Setting, parent: Path, say: Console | None) -> Report:
         cards = home / "cards.csv"
         with cards.open("w", encoding="utf-8", newline="") as out:
             write_cards(make_cards(setting.cards, credit_minor=CREDIT_MINOR), out)
-        with ServerProcess(home) as server:
+        link = f"[[links]]\nreply_deadline_ms = {setting.reply_deadline_ms}\n"
+        with ServerProcess(home, link) as server:
             _tell(say, f"importing {setting.cards:,} cards")
             server.command("import", str(cards))
             target = Target(server.port, server.pid, str(cards))

@@ -224,7 +224,7 @@ def measure(setting: Setting, home: Path, place: Place, say: Console | None) -> 
     keyspace = CassandraConfig(((contact.host, contact.port),), f"bench_{secrets.token_hex(4)}")
     trio.run(create_schema, keyspace, 1)
     try:
-        with ServerProcess(home, _tables(place, keyspace)) as server:
+        with ServerProcess(home, _tables(setting, place, keyspace)) as server:
             run = Run(setting, home, place, keyspace, server)
             _tell(say, "checking answers, and warming up")
             checked = run.prepare()
@@ -278,9 +278,11 @@ def _topic(keyspace: CassandraConfig) -> str:
     return f"events.{keyspace.keyspace}"
 
 
-def _tables(place: Place, keyspace: CassandraConfig) -> str:
+def _tables(setting: Setting, place: Place, keyspace: CassandraConfig) -> str:
     return (
-        f"[cassandra]\ncontact_points = ['{place.contact}']\nkeyspace = '{keyspace.keyspace}'\n"
+        f"[[links]]\nreply_deadline_ms = {setting.reply_deadline_ms}\n"
+        f"[cassandra]\nlease_ms = {setting.lease_ms}\ncontact_points = ['{place.contact}']\n"
+        f"keyspace = '{keyspace.keyspace}'\n"
         f"[kafka]\nbootstrap = ['{place.bootstrap}']\ntopic = '{_topic(keyspace)}'\n"
         "replication_factor = 1\nmin_insync_replicas = 1\n"
     )

@@ -7,6 +7,8 @@ from msgspec import Struct
 from rich.console import Console
 from rich.table import Table
 
+from authoriser.config import REPLY_DEADLINE_DEFAULT_MS
+from authoriser.config_cassandra import LEASE_DEFAULT_MS
 from benchmarks.load import Measured
 from benchmarks.machine import Machine
 from simulator.tally import Latency
@@ -28,18 +30,23 @@ class Setting(Struct, frozen=True):
     window: int = 64
     open_s: float = 15.0
     rate_per_s: float = 2_000
+    reply_deadline_ms: int = REPLY_DEADLINE_DEFAULT_MS
+    lease_ms: int = LEASE_DEFAULT_MS
 
 
 QUICK = Setting(
-    cards=200,
+    cards=1_000,
     rounds=1,
     warm_up_s=1.0,
-    closed_s=1.0,
+    closed_s=3.0,
     closed_warm_up_s=0.2,
     window=16,
     open_s=2.0,
     rate_per_s=200,
+    reply_deadline_ms=20_000,
+    lease_ms=20_000,
 )
+"""To see that all of it works, on a machine that may stand still for a second or two."""
 
 
 class ClosedRound(Struct, frozen=True):

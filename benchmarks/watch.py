@@ -20,6 +20,8 @@ from simulator.tally import Latencies, Latency
 
 PARTITION = 0
 WAIT_MS = 200
+QUIET_MS = 1000
+"""Nothing came for so long after it was told to end: what was committed by then should have arrived."""
 FETCH_WAIT_MS = 100
 APPROVED = "card.authorisation.approved"
 
@@ -73,7 +75,7 @@ async def _consumer(task: Watch | Read) -> tuple[Any, TopicPartition]:
 
 
 async def watch(task: Watch) -> Watched:
-    """Until standard input ends."""
+    """Until standard input ends, and then until nothing comes any more."""
     consumer, partition = await _consumer(task)
     consumer.seek(partition, (await consumer.end_offsets([partition]))[partition])
     arrived: list[tuple[float, bytes]] = []
@@ -81,10 +83,13 @@ async def watch(task: Watch) -> Watched:
     asyncio.get_running_loop().add_reader(0, ended.set)
     sys.stdout.write("watching\n")
     sys.stdout.flush()
-    while not ended.is_set():
-        got = await consumer.getmany(partition, timeout_ms=WAIT_MS)
+    more = True
+    while more:
+        was_ended = ended.is_set()
+        got = await consumer.getmany(partition, timeout_ms=QUIET_MS if was_ended else WAIT_MS)
         now_s = time.time()
         arrived += [(now_s, record.value) for record in got.get(partition, ())]
+        more = bool(got) or not was_ended
     await consumer.stop()
     latencies = Latencies()
     for at_s, value in arrived:

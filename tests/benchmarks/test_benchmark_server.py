@@ -116,6 +116,7 @@ def test_the_machine_is_described(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(400)
 def test_a_quick_run_of_the_whole(tmp_path: Path) -> None:
     """Real server, real sockets, every phase: all answered, the share is a share, nothing is left behind."""
     done = subprocess.run(
@@ -123,7 +124,7 @@ def test_a_quick_run_of_the_whole(tmp_path: Path) -> None:
         capture_output=True,
         text=True,
         check=False,
-        timeout=100,
+        timeout=300,
     )
     assert (done.returncode, done.stderr) == (0, "")
     report = json.loads(done.stdout)

@@ -89,7 +89,7 @@ def test_shares_add_up_to_what_the_machine_did() -> None:
 
 @pytest.mark.stack
 @pytest.mark.slow
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(1500)
 def test_a_quick_run_of_the_whole(tmp_path: Path, cassandra_node: Node, kafka_stack: Stack) -> None:
     """Real servers, every phase: all answered, each in Kafka once, nothing is left on the disk."""
     place = ["--contact", cassandra_node.address, "--bootstrap", kafka_stack.node("kafka").address]
@@ -99,7 +99,7 @@ def test_a_quick_run_of_the_whole(tmp_path: Path, cassandra_node: Node, kafka_st
         capture_output=True,
         text=True,
         check=False,
-        timeout=200,
+        timeout=300,
     )
     assert (done.returncode, done.stderr) == (0, "")
     report = json.loads(done.stdout)
