@@ -24,7 +24,7 @@ def run(process: Process, *words: str) -> str:
 async def test_readers_do_not_disturb_who_leads(shard: Shard) -> None:
     """It leads on, in its epoch, with every append known at once; and readers see what it acknowledged.
 
-    A disk that stands still may leave one append unknown. Readers that disturb do so again and again.
+    A disk that stands still may leave an append unknown, or two. Readers that disturb do so again and again.
     """
     leader = shard.process("first")
     leader.start()
@@ -44,7 +44,7 @@ async def test_readers_do_not_disturb_who_leads(shard: Shard) -> None:
     after = leader.ask("status")
     unknown.append(after.counters.get("journal_retries", 0))
     assert (after.role, after.epoch) == ("leader", before.epoch)
-    assert len(set(unknown)) <= 2
+    assert len(set(unknown)) <= 3
     shown = leader.ask("account.history", account="alice", limit=2, actor="ann")
     assert [(entry.kind, entry.balance_minor) for entry in shown.entries] == [
         ("credit", 500),

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.stack, pytest.mark.slow, pytest.mark.timeout(900)]
 
-IMPATIENT_S = 0.5
+IMPATIENT_S = 2.0
 
 
 async def test_a_batch_larger_than_any_piece_arrives_whole(

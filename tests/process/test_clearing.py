@@ -21,8 +21,8 @@ from authoriser.admin.client import AdminClient
 CARDS = 20
 PAYING = CARDS - 1
 PURCHASES = 200
-ROWS = 4_000
-"""A second of posting or more: enough to be killed in the middle of."""
+ROWS = 8_000
+"""Seconds of posting, on a quick machine too: enough to be killed in the middle of."""
 CREDIT_MINOR = 50_000_000
 HEADER = (
     "kind,network,pan,amount,currency,settlement_date,reference,network_id,approval_code,acquirer,rrn,fee\n"

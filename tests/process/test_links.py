@@ -19,6 +19,8 @@ import pytest
 import trustme
 
 PATIENCE_S = 30
+PATIENT = "reply_deadline_ms = 20000"
+"""A machine that stands still for two seconds, the default, voids nothing that a test counts on."""
 CARDS = "pan,expiry,account,currency,credit_minor\n4000000000001232,4912,acc,EUR,100000000\n"
 
 
@@ -69,7 +71,7 @@ class World:
     def serve(self, *lines: str) -> None:
         """With these lines under [[links]], and under [links.tls] behind it."""
         config = self.folder / "authoriser.toml"
-        config.write_text("\n".join(["[telemetry]", 'log_format = "json"', "[[links]]", *lines, ""]))
+        config.write_text("\n".join(["[telemetry]", 'log_format = "json"', "[[links]]", PATIENT, *lines, ""]))
         command = [sys.executable, "-m", "authoriser", "serve", "--config", str(config), "--data"]
         log = (self.folder / "server.log").open("a")
         process = subprocess.Popen(

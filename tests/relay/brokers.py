@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 import os
+import time
 from typing import Any
 
 import msgspec
@@ -38,6 +39,9 @@ def config_text(config: KafkaConfig) -> str:
     )
 
 
+CONSUMED_MAX_S = 120.0
+
+
 class Got(msgspec.Struct, frozen=True):
     """One message as its consumer sees it."""
 
@@ -71,13 +75,15 @@ async def consumed(config: KafkaConfig, topic: str | None = None) -> list[Got]:
         await consumer.stop()
 
 
-async def values(config: KafkaConfig) -> list[Any]:
-    return [got.value for got in await consumed(config)]
+async def values(config: KafkaConfig, topic: str | None = None) -> list[Any]:
+    return [got.value for got in await consumed(config, topic)]
 
 
-async def until_consumed(config: KafkaConfig, count: int) -> list[Any]:
-    """The values, once there are so many; the test's own timeout ends it otherwise."""
-    while len(got := await values(config)) < count:
+async def until_consumed(config: KafkaConfig, count: int, topic: str | None = None) -> list[Any]:
+    """The values, once there are so many: those of a transaction show a moment after it has ended."""
+    end_s = time.monotonic() + CONSUMED_MAX_S
+    while len(got := await values(config, topic)) < count:
+        assert time.monotonic() < end_s, f"{len(got)} of {count} came: {got}"
         await asyncio.sleep(0.1)
     return got
 

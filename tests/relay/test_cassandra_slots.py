@@ -24,7 +24,7 @@ from authoriser.kafka.settings import KafkaConfig
 from authoriser.relay.position import Halt, Position
 from authoriser.relay.reader import BatchReader
 from authoriser.relay.relay import Progress, Relay
-from tests.relay.brokers import kafka_config, values
+from tests.relay.brokers import kafka_config, until_consumed
 from tests.relay.journals import made_batches
 
 pytestmark = [pytest.mark.stack, pytest.mark.slow, pytest.mark.timeout(900)]
@@ -52,7 +52,7 @@ def test_a_journal_in_cassandra_is_relayed(cassandra: CassandraConfig, kafka_sta
     blobs, events = made_batches((1, 0, 5, 2, 0, 7), shard=0)
     trio.run(append, cassandra, 0, blobs)
     asyncio.run(_relayed(config, BatchReader(CassandraSlots(cassandra, 0), 0)))
-    assert asyncio.run(values(config)) == events
+    assert asyncio.run(until_consumed(config, len(events))) == events
 
 
 async def _relayed(config: KafkaConfig, reader: BatchReader) -> None:

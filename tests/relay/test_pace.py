@@ -59,7 +59,7 @@ def test_a_busy_leaders_batches_go_together() -> None:
     asyncio.run(relay._relay_from(cast("Connection", sent), start_of(0)))
     assert sent.records == [10, 20, 30, 40]
     between = [later - earlier for earlier, later in pairwise(log.at_s)]
-    assert min(between[:2]) > 0.9 * RELAY_PACE_S
+    assert min(between[:2]) > 0.5 * RELAY_PACE_S
 
 
 def _stop_at(relay: Relay, seq: int) -> None:

@@ -91,6 +91,7 @@ def test_a_message_is_a_cloud_event(config: KafkaConfig, journal: JournalWriter,
     """The value is the event as `authoriser events` prints it, the key its account, the headers CloudEvents'."""
     journal.append(3)
     relayed(config, tmp_path / "data")
+    asyncio.run(until_consumed(config, 3))
     got = asyncio.run(consumed(config))
     assert [message.value for message in got] == events_of(tmp_path / "data")
     assert [message.key for message in got] == [b"bob", None, b"alice"]
@@ -129,7 +130,8 @@ def test_a_relay_goes_on_where_the_one_before_stopped(
         for count in counts:
             journal.append(count)
         relayed(config, tmp_path / "data")
-    assert asyncio.run(values(config)) == events_of(tmp_path / "data")
+    expected = events_of(tmp_path / "data")
+    assert asyncio.run(until_consumed(config, len(expected))) == expected
 
 
 def test_many_batches_without_a_record_move_the_position(
@@ -181,19 +183,22 @@ def test_a_lost_position_halts(config: KafkaConfig, journal: JournalWriter, tmp_
     relayed(config, tmp_path / "data")
     asyncio.run(delete_topic(config, config.position_topic))
     assert halted(config, tmp_path / "data") == "position_missing"
-    assert asyncio.run(values(config)) == events_of(tmp_path / "data")
+    expected = events_of(tmp_path / "data")
+    assert asyncio.run(until_consumed(config, len(expected))) == expected
 
 
 def test_a_position_that_went_back_halts(config: KafkaConfig, journal: JournalWriter, tmp_path: Path) -> None:
     """An older position was written over the newer: what follows it is in Kafka already."""
     journal.append(2)
     relayed(config, tmp_path / "data")
+    asyncio.run(until_consumed(config, 1, config.position_topic))
     (old,) = asyncio.run(consumed(config, config.position_topic))
     journal.append(2)
     relayed(config, tmp_path / "data")
     asyncio.run(produce(config, config.position_topic, msgspec.json.encode(old.value), old.key))
     assert halted(config, tmp_path / "data") == "position_gone_back"
-    assert asyncio.run(values(config)) == events_of(tmp_path / "data")
+    expected = events_of(tmp_path / "data")
+    assert asyncio.run(until_consumed(config, len(expected))) == expected
 
 
 def test_a_topic_made_anew_halts(config: KafkaConfig, journal: JournalWriter, tmp_path: Path) -> None:
@@ -245,7 +250,7 @@ def test_a_journal_with_a_hole_stops_before_it(
     journal.append(2)
     journal.execute(damage)
     assert halted(config, tmp_path / "data") == kind
-    assert asyncio.run(values(config)) == before
+    assert asyncio.run(until_consumed(config, len(before))) == before
 
 
 def test_a_topic_without_the_shards_partition_is_refused(

@@ -210,4 +210,5 @@ def test_an_order_to_stop_relays_what_is_there(
         journal.append(5)
     relay.send_signal(signal.SIGTERM)
     assert relay.wait(END_MAX_S) == EXIT_STOPPED
-    assert asyncio.run(values(config)) == events_of(processes.data)
+    expected = events_of(processes.data)
+    assert asyncio.run(until_consumed(config, len(expected))) == expected

@@ -18,7 +18,7 @@ from tests.process.conftest import Process
 
 pytest.importorskip("aiokafka")
 
-from tests.relay.brokers import config_text, kafka_config, until_consumed, values
+from tests.relay.brokers import config_text, kafka_config, until_consumed
 
 pytestmark = [pytest.mark.stack, pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -66,7 +66,7 @@ def test_the_servers_events_are_in_kafka(server: Process, config: KafkaConfig) -
     assert server.stop(signal.SIGTERM) == 0
     events = server.events()
     assert [event["type"] for event in events] == ["epoch.started", "account.opened", "epoch.ended"]
-    assert asyncio.run(values(config)) == events
+    assert asyncio.run(until_consumed(config, len(events))) == events
 
 
 def test_a_killed_relay_comes_back(server: Process, config: KafkaConfig) -> None:
@@ -76,9 +76,8 @@ def test_a_killed_relay_comes_back(server: Process, config: KafkaConfig) -> None
     os.kill(first, signal.SIGKILL)
     open_account(server, "alice")
     until(lambda: relay(server)["pid"] not in {first, None})
-    assert relay(server)["restarts"] == 1
-    asyncio.run(until_consumed(config, 2))
-    assert asyncio.run(values(config)) == server.events()
+    assert relay(server)["restarts"] >= 1
+    assert asyncio.run(until_consumed(config, 2)) == server.events()
 
 
 def test_the_relay_ends_with_a_killed_server(server: Process) -> None:

@@ -177,7 +177,7 @@ async def test_payments_flow_while_a_file_is_posted(running: "Running", messages
             rows_done += len(await post(running, *rows))
         posting = False
     assert rows_done == 5_000
-    assert answered_meanwhile > 10, "less than one payment a call"
+    assert answered_meanwhile >= 10, "less than one payment a call"
     shown = await running.account()
     assert shown.held_minor == answered_meanwhile
     assert shown.balance_minor == 1_000_000 + 5_000

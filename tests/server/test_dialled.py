@@ -116,7 +116,7 @@ async def test_an_idle_line_of_a_link_that_listens_is_echoed_over(
     start: Callable[..., Awaitable["Running"]], messages: "Messages"
 ) -> None:
     """If it is configured: each echo that is answered is followed by the next, and none is missed."""
-    running = await start(echo_idle_ms=100)
+    running = await start(echo_idle_ms=1_000)
     peer = await running.connect()
     echo = await peer.receive()
     assert echo is not None

@@ -52,7 +52,10 @@ async def test_under_load_every_answer_is_an_event_and_every_event_an_answer(
 
             async def listen() -> None:
                 while (answer := await peer.receive()) is not None:
-                    heard.add(answer["11"])
+                    # 91: more than an account remembers, where a commit took so long.
+                    assert answer["39"] in {"00", "91"}
+                    if answer["39"] == "00":
+                        heard.add(answer["11"])
                 nursery.cancel_scope.cancel()
 
             nursery.start_soon(listen)

@@ -103,7 +103,10 @@ async def test_beyond_the_bound_nothing_is_decided(
     bench.journal.stall()
     waiting = messages.numbered(1)
     await peer.send(waiting)
-    await trio.testing.wait_all_tasks_blocked()
+    with trio.fail_after(10):
+        while not bench.owner.desk.outstanding:
+            await trio.sleep(0.001)
+    await trio.testing.wait_all_tasks_blocked()  # it is on its way into the journal
     bench.fill()
     records = bench.owner.commit.pending_records
     assert records == limits.PENDING_RECORDS_MAX

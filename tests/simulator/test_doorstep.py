@@ -117,7 +117,7 @@ async def test_an_issuer_that_signed_off_is_sent_nothing() -> None:
 
     async with trio.open_nursery() as nursery:
         nursery.start_soon(signed_off_at_once)
-        order = replace(ORDER, lines=LinePolicy(count=1, patience_s=0.1))
+        order = replace(ORDER, lines=LinePolicy(count=1, patience_s=1.0))
         shop = Shop(make_cards(10), PAYMENTS, seed=1, first_stan=100)
         summary = await Session(order, shop, doorstep, now=still).run()
         nursery.cancel_scope.cancel()

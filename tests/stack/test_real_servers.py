@@ -21,6 +21,8 @@ from stack.state import condition
 pytestmark = [pytest.mark.stack, pytest.mark.slow, pytest.mark.timeout(900)]
 
 SAYS_NOTHING_S = 0.5
+PATIENCE_S = 60.0
+"""The driver's own 2 to 10 s are short for a server that has just started, among many tables."""
 OWN_SERVERS = "AUTHORISER_OWN_SERVERS"
 """Set, tests that start servers for themselves alone run too."""
 ROOT = Path(__file__).parents[2]
@@ -28,12 +30,19 @@ ROOT = Path(__file__).parents[2]
 
 def test_what_cassandra_acknowledged_survives_its_kill(cassandra_stack: Stack) -> None:
     """A row written just before SIGKILL is there after the start on the same data: the commit log was synced."""
-    from cassandra.cluster import Cluster
+    from cassandra.cluster import EXEC_PROFILE_DEFAULT, Cluster, ExecutionProfile
 
     node = cassandra_stack.node("cassandra")
+    patient = {EXEC_PROFILE_DEFAULT: ExecutionProfile(request_timeout=PATIENCE_S)}
 
     def execute(*statements: str) -> list[tuple[object, ...]]:
-        cluster = Cluster([node.host], port=node.port)
+        cluster = Cluster(
+            [node.host],
+            port=node.port,
+            connect_timeout=PATIENCE_S,
+            control_connection_timeout=PATIENCE_S,
+            execution_profiles=patient,
+        )
         try:
             session = cluster.connect()
             return [tuple(row) for statement in statements for row in session.execute(statement) or ()]
