@@ -59,7 +59,7 @@ class Wanted(msgspec.Struct, frozen=True):
 
 
 class Stack:
-    """The servers of one folder. As a context manager it brings them up, and stops and forgets them at the end.
+    """The servers of one folder. As a context manager it brings them up, and stops them at the end.
 
     `tied`: servers end with this process, however it ends (where setpriv of util-linux is at hand).
     """
@@ -138,12 +138,15 @@ class Stack:
         self._until_ready(self.node(server, number))
 
     def down(self, *, forget: bool = False) -> None:
-        """Stop everything, paused or not; with `forget`, data, logs and ports are gone too."""
+        """Stop everything, paused or not; with `forget`, data, logs and ports are gone too.
+
+        What is forgotten is killed: there is nothing that it would have to put in order first.
+        """
         nodes = self.nodes
         for node in nodes:
             with contextlib.suppress(StackError, ProcessLookupError):
                 signal_node(node, signal.SIGCONT)
-                signal_node(node, signal.SIGTERM)
+                signal_node(node, signal.SIGKILL if forget else signal.SIGTERM)
         end = time.monotonic() + STOP_MAX_S
         for node in nodes:
             if not self._gone(node, end):

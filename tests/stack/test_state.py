@@ -71,16 +71,20 @@ def test_paused_resumed_killed(process: "subprocess.Popen[bytes]", tmp_path: Pat
     assert process.wait(10) == -signal.SIGKILL
 
 
-def test_down_stops_a_paused_process_too(process: "subprocess.Popen[bytes]", tmp_path: Path) -> None:
+@pytest.mark.parametrize(("forget", "number"), [(False, signal.SIGTERM), (True, signal.SIGKILL)])
+def test_down_stops_a_paused_process_too(
+    process: "subprocess.Popen[bytes]", tmp_path: Path, *, forget: bool, number: int
+) -> None:
     """SIGTERM waits behind SIGSTOP: `down` continues it first. `--forget` removes what it had."""
     directory = tmp_path / "kafka-1"
     directory.mkdir()
-    save_state(tmp_path, State(nodes=(running(process, directory),)))
+    state = State(nodes=(running(process, directory),))
+    save_state(tmp_path, state)
     process.send_signal(signal.SIGSTOP)
-    Stack(tmp_path).down(forget=True)
-    assert process.wait(10) == -signal.SIGTERM
-    assert load_state(tmp_path) == State()
-    assert not directory.exists()
+    Stack(tmp_path).down(forget=forget)
+    assert process.wait(10) == -number
+    assert load_state(tmp_path) == (State() if forget else state)
+    assert directory.exists() is not forget
 
 
 def test_the_usual_port_is_taken_if_free_and_another_if_not() -> None:
