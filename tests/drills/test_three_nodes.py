@@ -1,6 +1,6 @@
 """Three Cassandra nodes, a copy on each: what one node's death changes for the network, and two nodes'.
 
-Only where AUTHORISER_KILL_ROUNDS says how often: three nodes take half a minute to start, and 3 GB.
+AUTHORISER_KILL_ROUNDS says how often each is done; without it each is done once.
 """
 
 import pytest

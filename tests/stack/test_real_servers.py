@@ -23,8 +23,6 @@ pytestmark = [pytest.mark.stack, pytest.mark.slow, pytest.mark.timeout(900)]
 SAYS_NOTHING_S = 0.5
 PATIENCE_S = 60.0
 """The driver's own 2 to 10 s are short for a server that has just started, among many tables."""
-OWN_SERVERS = "AUTHORISER_OWN_SERVERS"
-"""Set, tests that start servers for themselves alone run too."""
 ROOT = Path(__file__).parents[2]
 
 
@@ -137,22 +135,25 @@ def test_up_again_starts_nothing_that_runs(kafka_stack: Stack) -> None:
     assert time.monotonic() - began < 60
 
 
-@pytest.mark.skipif(OWN_SERVERS not in os.environ, reason=f"{OWN_SERVERS}=1 runs it")
+@pytest.mark.usefixtures("kafka_stack")  # which says what is missing where it can't run
 def test_run_ends_with_its_servers(tmp_path: Path) -> None:
     """`stack run` says that everything serves, stays, and on SIGTERM leaves nothing behind."""
     command = [sys.executable, "-m", "stack", "--directory", str(tmp_path), "--jars", str(LIBRARY)]
     with subprocess.Popen(
         [*command, "run", "--cassandra", "0"], stdout=subprocess.PIPE, text=True, cwd=ROOT
     ) as run:
-        assert run.stdout is not None
-        said = []
-        for line in run.stdout:
-            said.append(line.strip())
-            if UP in line:
-                break
-        (node,) = Stack(tmp_path).nodes
-        assert condition(node) == "running"
-        run.send_signal(signal.SIGTERM)
-        assert run.wait(60) == 0
+        try:
+            assert run.stdout is not None
+            said = []
+            for line in run.stdout:
+                said.append(line.strip())
+                if UP in line:
+                    break
+            (node,) = Stack(tmp_path).nodes
+            assert condition(node) == "running"
+            run.send_signal(signal.SIGTERM)
+            assert run.wait(60) == 0
+        finally:
+            run.kill()
     assert said == [f"starting kafka 1 on {node.address}", f"kafka 1 serves on {node.address}", said[-1]]
     assert condition(node) == "down"
