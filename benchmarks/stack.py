@@ -39,12 +39,13 @@ from rich.console import Console
 
 from authoriser.admin.client import AdminClient, ClientError
 from authoriser.admin.protocol import RelayStatus
-from authoriser.cassandra.schema_versions import create_schema, patient
-from authoriser.cassandra.session import CassandraConfig, CassandraError, Session
+from authoriser.cassandra.schema_versions import create_schema
+from authoriser.cassandra.session import CassandraConfig, CassandraError
 from authoriser.config_checks import parse_address
 from authoriser.journal.cassandra_slots import CassandraSlots
 from authoriser.places import SHARD
 from authoriser.relay.reader import BatchReader
+from benchmarks.keyspace import drop_keyspace
 from benchmarks.load import Check, Checked, Closed, Measured, Open, Target, in_process, read_answers
 from benchmarks.machine import look, platform_line
 from benchmarks.process import ServerProcess, ServerProcessError, wait_until_idle
@@ -246,7 +247,7 @@ def measure(setting: Setting, home: Path, place: Place, say: Console | None) -> 
             true_answers, events = run.truth()
     finally:
         if not place.pids:
-            trio.run(_drop, keyspace)  # ours goes as a whole
+            trio.run(drop_keyspace, keyspace)  # ours goes as a whole
     return Report(
         machine=machine,
         setting=setting,
@@ -267,11 +268,6 @@ def yardstick_us(checked: Checked) -> float:
     for _ in range(YARDSTICK_ROUNDS):
         iso8583.decode(request, default_ascii)
     return (time.perf_counter() - started) / YARDSTICK_ROUNDS * 1e6
-
-
-async def _drop(keyspace: CassandraConfig) -> None:
-    async with await Session.open(patient(keyspace)) as session:
-        await session.execute(f"DROP KEYSPACE {keyspace.keyspace}")
 
 
 def _topic(keyspace: CassandraConfig) -> str:

@@ -33,10 +33,11 @@ from msgspec import Struct
 from rich.console import Console
 
 from authoriser.admin.client import AdminClient, ClientError
-from authoriser.cassandra.schema_versions import create_schema, patient
-from authoriser.cassandra.session import CassandraConfig, Session
+from authoriser.cassandra.schema_versions import create_schema
+from authoriser.cassandra.session import CassandraConfig
 from authoriser.config_cassandra import HEARTBEAT_DEFAULT_MS, LEASE_DEFAULT_MS
 from authoriser.config_checks import parse_address
+from benchmarks.keyspace import drop_keyspace
 from benchmarks.machine import Machine, look, platform_line
 from isowire.framing import FRAMINGS
 from simulator.cards import Card, make_cards, write_cards
@@ -217,8 +218,7 @@ async def measure(setting: Setting, home: Path, contact: tuple[str, int], consol
     finally:
         for server in servers:
             server.end(signal.SIGKILL)
-        async with await Session.open(patient(config)) as session:
-            await session.execute(f"DROP KEYSPACE {keyspace}")
+        await drop_keyspace(config)
     ordered = sorted(takeovers)
     return Report(
         machine=machine,

@@ -17,11 +17,11 @@ async def test_a_small_run_of_the_whole(
     cassandra_node: Node, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Interrupted half-way, then to the end: every payment is approved, and memory has kept to its bound."""
-    from authoriser.cassandra.schema_versions import patient
     from authoriser.cassandra.session import CassandraConfig, Session
     from authoriser.limits import CACHE_CRAMPED_MARGIN
     from authoriser.snapshots.cassandra import CassandraSnapshots
     from benchmarks import million_cached
+    from benchmarks.keyspace import drop_keyspace
 
     monkeypatch.setattr(million_cached, "SLICE", 100)
     address = (cassandra_node.host, cassandra_node.port)
@@ -52,9 +52,9 @@ async def test_a_small_run_of_the_whole(
         # Every card is paid with, so what is not in memory any more has left it. When, is for the snapshots to say.
         assert report.loads - report.accounts_most <= report.evictions <= report.loads
         assert report.loads >= CARDS
-    async with await Session.open(patient(config)) as session:
+    async with await Session.open(config) as session:
         store = await CassandraSnapshots.open(session, shard=0)
         assert (await store.checkpoint()).seq >= 1
         cards = await store.cards_ending("0007", 10)
         assert [card.account_id for card in cards] == ["A0000007"]
-        await session.execute(f"DROP KEYSPACE {million_cached.KEYSPACE}")
+    await drop_keyspace(config)
