@@ -83,13 +83,13 @@ async def watch(task: Watch) -> Watched:
     asyncio.get_running_loop().add_reader(0, ended.set)
     sys.stdout.write("watching\n")
     sys.stdout.flush()
-    more = True
-    while more:
+    while True:
         was_ended = ended.is_set()
         got = await consumer.getmany(partition, timeout_ms=QUIET_MS if was_ended else WAIT_MS)
         now_s = time.time()
         arrived += [(now_s, record.value) for record in got.get(partition, ())]
-        more = bool(got) or not was_ended
+        if was_ended and not got:
+            break
     await consumer.stop()
     latencies = Latencies()
     for at_s, value in arrived:

@@ -18,9 +18,10 @@ from typing import Any
 import pytest
 import trustme
 
+from tests.process.conftest import REPLY_DEADLINE_MS
+
 PATIENCE_S = 30
-PATIENT = "reply_deadline_ms = 20000"
-"""A machine that stands still for two seconds, the default, voids nothing that a test counts on."""
+PATIENT = f"reply_deadline_ms = {REPLY_DEADLINE_MS}"
 CARDS = "pan,expiry,account,currency,credit_minor\n4000000000001232,4912,acc,EUR,100000000\n"
 
 

@@ -14,6 +14,7 @@ from authoriser.config_checks import Address
 from authoriser.kafka.settings import KafkaConfig
 from stack.state import Node
 
+CONSUMED_MAX_S = 120.0
 _numbers = itertools.count(1)
 
 
@@ -37,9 +38,6 @@ def config_text(config: KafkaConfig) -> str:
         f'[kafka]\nbootstrap = [{bootstrap}]\ntopic = "{config.topic}"\nposition_topic = "{config.position_topic}"\n'
         f"replication_factor = 1\nmin_insync_replicas = 1\npartitions = {config.partitions}\n"
     )
-
-
-CONSUMED_MAX_S = 120.0
 
 
 class Got(msgspec.Struct, frozen=True):
@@ -75,17 +73,22 @@ async def consumed(config: KafkaConfig, topic: str | None = None) -> list[Got]:
         await consumer.stop()
 
 
-async def values(config: KafkaConfig, topic: str | None = None) -> list[Any]:
-    return [got.value for got in await consumed(config, topic)]
+async def values(config: KafkaConfig) -> list[Any]:
+    return [got.value for got in await consumed(config)]
 
 
-async def until_consumed(config: KafkaConfig, count: int, topic: str | None = None) -> list[Any]:
-    """The values, once there are so many: those of a transaction show a moment after it has ended."""
+async def until_got(config: KafkaConfig, count: int, topic: str | None = None) -> list[Got]:
+    """What is committed, once it is so many: messages of a transaction show a moment after it has ended."""
     end_s = time.monotonic() + CONSUMED_MAX_S
-    while len(got := await values(config, topic)) < count:
+    while len(got := await consumed(config, topic)) < count:
         assert time.monotonic() < end_s, f"{len(got)} of {count} came: {got}"
         await asyncio.sleep(0.1)
     return got
+
+
+async def until_consumed(config: KafkaConfig, count: int) -> list[Any]:
+    """The values of `until_got`."""
+    return [got.value for got in await until_got(config, count)]
 
 
 async def make_topic(config: KafkaConfig, name: str, partitions: int = 1, **settings: str) -> None:

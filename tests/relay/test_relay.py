@@ -24,12 +24,12 @@ from authoriser.relay.position import Halt  # noqa: E402
 from authoriser.relay.reader import BatchReader  # noqa: E402
 from authoriser.relay.relay import Progress, Relay  # noqa: E402
 from tests.relay.brokers import (  # noqa: E402
-    consumed,
     delete_topic,
     kafka_config,
     make_topic,
     produce,
     until_consumed,
+    until_got,
     values,
 )
 
@@ -91,8 +91,7 @@ def test_a_message_is_a_cloud_event(config: KafkaConfig, journal: JournalWriter,
     """The value is the event as `authoriser events` prints it, the key its account, the headers CloudEvents'."""
     journal.append(3)
     relayed(config, tmp_path / "data")
-    asyncio.run(until_consumed(config, 3))
-    got = asyncio.run(consumed(config))
+    got = asyncio.run(until_got(config, 3))
     assert [message.value for message in got] == events_of(tmp_path / "data")
     assert [message.key for message in got] == [b"bob", None, b"alice"]
     assert got[0].headers == {
@@ -191,8 +190,7 @@ def test_a_position_that_went_back_halts(config: KafkaConfig, journal: JournalWr
     """An older position was written over the newer: what follows it is in Kafka already."""
     journal.append(2)
     relayed(config, tmp_path / "data")
-    asyncio.run(until_consumed(config, 1, config.position_topic))
-    (old,) = asyncio.run(consumed(config, config.position_topic))
+    (old,) = asyncio.run(until_got(config, 1, config.position_topic))
     journal.append(2)
     relayed(config, tmp_path / "data")
     asyncio.run(produce(config, config.position_topic, msgspec.json.encode(old.value), old.key))

@@ -109,12 +109,13 @@ async def _refusals(node: Node) -> None:
 
 
 class LostAnswers:
-    """Statements are executed, and of the first that begins so nobody hears."""
+    """The schema is made in a keyspace. Statements are executed, and of the first that begins so nobody hears."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, beginning: str) -> None:
+    def __init__(self, node: Node, keyspace: str, monkeypatch: pytest.MonkeyPatch, beginning: str) -> None:
         from authoriser.cassandra import schema_versions
-        from authoriser.cassandra.session import CassandraError, Session
+        from authoriser.cassandra.session import CassandraConfig, CassandraError, Session
 
+        self._config = CassandraConfig(((node.host, node.port),), keyspace)
         self.asked: list[str] = []
         self.lost: list[str] = []
         execute = Session.execute
@@ -131,6 +132,12 @@ class LostAnswers:
         monkeypatch.setattr(Session, "execute", executed)
         monkeypatch.setattr(schema_versions, "TRY_AGAIN_S", 0.01)
 
+    async def create(self) -> list[int]:
+        """The versions that were applied."""
+        from authoriser.cassandra.schema_versions import create_schema
+
+        return [file.version for file in await create_schema(self._config, 1)]
+
 
 @pytest.mark.stack
 @pytest.mark.slow
@@ -139,13 +146,11 @@ async def test_a_note_whose_outcome_is_unknown_is_made_again(
     cassandra_node: Node, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The same note stands there already, and each version is noted."""
-    from authoriser.cassandra.schema_versions import create_schema, latest_version
-    from authoriser.cassandra.session import CassandraConfig
+    from authoriser.cassandra.schema_versions import latest_version
 
-    answers = LostAnswers(monkeypatch, "INSERT INTO ")
-    config = CassandraConfig(((cassandra_node.host, cassandra_node.port),), "schema_note_lost")
-    applied = await create_schema(config, 1)
-    assert [file.version for file in applied] == list(range(1, latest_version() + 1))
+    answers = LostAnswers(cassandra_node, "schema_note_lost", monkeypatch, "INSERT INTO ")
+    applied = await answers.create()
+    assert applied == list(range(1, latest_version() + 1))
     assert answers.lost
     notes = [text for text in answers.asked if text.startswith("INSERT INTO ")]
     assert len(notes) == len(applied) + 1
@@ -158,12 +163,11 @@ async def test_a_table_whose_outcome_is_unknown_ends_the_command(
     cassandra_node: Node, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is asked for once: made at two nodes at a time it would have two ids. The next command goes on from there."""
-    from authoriser.cassandra.schema_versions import create_schema, latest_version
-    from authoriser.cassandra.session import CassandraConfig, CassandraError
+    from authoriser.cassandra.schema_versions import latest_version
+    from authoriser.cassandra.session import CassandraError
 
-    answers = LostAnswers(monkeypatch, "CREATE TABLE ")
-    config = CassandraConfig(((cassandra_node.host, cassandra_node.port),), "schema_table_lost")
+    answers = LostAnswers(cassandra_node, "schema_table_lost", monkeypatch, "CREATE TABLE ")
     with pytest.raises(CassandraError, match="stood still"):
-        await create_schema(config, 1)
+        await answers.create()
     assert [text for text in answers.asked if text.startswith("CREATE TABLE ")] == answers.lost
-    assert [file.version for file in await create_schema(config, 1)] == list(range(1, latest_version() + 1))
+    assert await answers.create() == list(range(1, latest_version() + 1))
